@@ -1,0 +1,1 @@
+"""Singer target for the customers of an Upwell account."""

@@ -1,0 +1,1 @@
+"""A local stand-in for the customers part of the Upwell API."""
