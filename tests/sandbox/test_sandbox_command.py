@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sandbox_server import Sandbox
+
+import target_upwell.sandbox
+
+COMMAND = [sys.executable, "-m", "target_upwell.sandbox"]
+CREATE = """
+import json, os, urllib.request
+request = urllib.request.Request(
+    os.environ["TARGET_UPWELL_API_URL"] + "/bulk-customers",
+    json.dumps({"inputs": [{"name": "A"}, {"name": "B"}]}).encode(),
+    {"Authorization": os.environ["TARGET_UPWELL_API_KEY"]},
+)
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+print(opener.open(request).status)
+"""
+
+
+def environment(**more):
+    names = ("TARGET_UPWELL_", "UPWELL_SANDBOX_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(names)} | more
+
+
+def run(*arguments, env=None, stdin=""):
+    """Run the sandbox's command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        check=False,
+        env=environment(**(env or {})),
+        input=stdin,
+        text=True,
+        timeout=60,
+    )
+
+
+def run_python(code, *options, **more):
+    return run("run", *options, "--", sys.executable, "-c", code, **more)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serving_ends_cleanly_on_a_signal(number):
+    with Sandbox() as sandbox:
+        sandbox.process.send_signal(number)
+        assert sandbox.process.wait(20) == 0
+
+
+def test_serving_is_what_happens_without_a_command():
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    line, page = process.stdout.readline(), process.stdout.readline()
+    process.terminate()
+
+    assert line.startswith("upwell-sandbox listening on http://127.0.0.1:")
+    assert line.endswith("/api/rest\n")
+    assert page.startswith("See what landed: http://127.0.0.1:")
+    assert process.communicate(timeout=20)[0] == ""
+    assert process.returncode == 0
+
+
+def test_serving_ends_while_requests_are_held():
+    with Sandbox() as sandbox:
+        sandbox.hold("/api/rest/customers")
+        held = sandbox.send_in_background("GET", "/customers")
+        sandbox.wait_held(1)
+        assert sandbox.stop() == 0
+        assert held.result().status_code == 200
+
+
+def test_an_account_in_a_file_outlives_the_server(tmp_path):
+    file = str(tmp_path / "account.db")
+    body = {"inputs": [{"name": "A", "sourceSystem": "T", "sourceSystemId": "1"}]}
+    with Sandbox("--database", file) as sandbox:
+        sandbox.call("POST", "/bulk-customers", body)
+        before = sandbox.customers()
+
+    with Sandbox("--database", file) as sandbox:
+        assert sandbox.customers() == before
+        assert sandbox.call("POST", "/bulk-customers", body).status_code == 400
+        assert [row["number"] for row in sandbox.requests()] == [1, 2]
+
+
+def test_an_account_that_was_never_cleared_checks_its_parents_too():
+    orphan = {"name": "A", "billToCustomerId": "cus_nobody"}
+    with Sandbox() as sandbox:
+        refusal = sandbox.call("POST", "/customers", {"input": orphan}).json()
+
+    assert refusal["error"].startswith("Foreign key violation. ")
+
+
+def test_the_key_can_be_chosen():
+    with Sandbox(api_key="another") as sandbox:
+        assert sandbox.call("GET", "/customers").status_code == 200
+        assert sandbox.call("GET", "/customers", key="sandbox-key").status_code == 401
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com", "::"])
+def test_only_loopback_addresses_are_listened_on(host):
+    done = run("serve", "--host", host)
+
+    assert done.returncode == 2
+    assert "loopback" in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_line():
+    with Sandbox() as sandbox:
+        port = sandbox.root.rpartition(":")[2]
+        done = run("serve", "--port", port)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "can't start" in done.stderr
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, but long enough to be looked at\n" * 40)
+
+    done = run("serve", "--port", "0", "--database", str(file))
+
+    assert done.returncode == 1
+    assert done.stderr == "upwell-sandbox can't start: file is not a database\n"
+
+
+def test_options_that_contradict_are_refused():
+    done = run("--fault-500", "60", "--fault-502", "60")
+
+    assert done.returncode == 2
+    assert "add up to more than 100" in done.stderr
+
+
+def test_running_gives_an_account_on_stderr_and_leaves_stdout_alone():
+    done = run_python(CREATE)
+
+    assert done.returncode == 0
+    assert done.stdout == "200\n"
+    assert done.stderr == (
+        "The sandbox's account holds 2 customers: 2 creates, 0 updates, 0 refusals"
+        " in 1 request.\n"
+        "       1  POST /api/rest/bulk-customers 200\n"
+    )
+
+
+def test_running_tells_the_command_where_the_sandbox_is():
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+
+    environ = json.loads(run_python(code).stdout)
+
+    root = environ["UPWELL_SANDBOX_URL"]
+    assert root.startswith("http://127.0.0.1:")
+    assert environ["TARGET_UPWELL_API_URL"] == f"{root}/api/rest"
+    assert environ["TARGET_UPWELL_API_KEY"] == "sandbox-key"
+    assert environ["TARGET_UPWELL_SOURCE_SYSTEM"] == "SANDBOX"
+
+
+def test_running_leaves_what_is_set_but_never_the_address_of_the_real_account():
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    given = {
+        "TARGET_UPWELL_API_URL": "https://api.upwell.com/api/rest",
+        "TARGET_UPWELL_SOURCE_SYSTEM": "TMSEZ",
+    }
+
+    environ = json.loads(run_python(code, env=given).stdout)
+
+    assert environ["TARGET_UPWELL_SOURCE_SYSTEM"] == "TMSEZ"
+    assert environ["TARGET_UPWELL_API_URL"].startswith(environ["UPWELL_SANDBOX_URL"])
+
+
+def test_running_expects_the_key_that_the_command_has():
+    assert run_python(CREATE, env={"TARGET_UPWELL_API_KEY": "mine"}).stdout == "200\n"
+
+
+def test_running_hands_stdin_on():
+    code = "import sys; print(sys.stdin.read().upper())"
+
+    assert run_python(code, stdin="records").stdout == "RECORDS\n"
+
+
+def test_running_ends_as_the_command_did():
+    assert run_python("raise SystemExit(7)").returncode == 7
+
+
+def test_running_tells_the_signal_that_ended_the_command():
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+    assert run_python(code).returncode == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_running_passes_signals_on(number):
+    code = """
+import signal, sys
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, _: sys.exit(int(number)))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--", sys.executable, "-c", code],
+        env=environment(),
+        # Apart from a terminal, which would send Ctrl-C to both.
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    code = process.wait(20)
+
+    _, errors = process.communicate()
+
+    assert code == number
+    assert errors.startswith("The sandbox's account holds 0 customers")
+
+
+def test_a_command_that_does_not_exist_is_one_line():
+    done = run("run", "--", "no-such-command")
+
+    assert done.returncode == 127
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "no-such-command" in done.stderr
+
+
+def test_a_file_that_cannot_be_run_is_one_line(tmp_path):
+    file = tmp_path / "plain.txt"
+    file.write_text("")
+
+    done = run("run", "--", str(file))
+
+    assert done.returncode == 126
+    assert done.stderr.count("\n") == 1
+
+
+def test_running_needs_a_command():
+    assert run("run").returncode == 2
+
+
+def test_a_missing_extra_is_one_line(tmp_path):
+    (tmp_path / "aiohttp.py").write_text(
+        "raise ModuleNotFoundError('missing', name='aiohttp')"
+    )
+
+    done = run("serve", env={"PYTHONPATH": str(tmp_path)})
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "upwell-sandbox needs aiohttp: pip install 'target-upwell[sandbox]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "file",
+    sorted(Path(target_upwell.sandbox.__file__).parent.glob("*.py")),
+    ids=lambda file: file.name,
+)
+def test_the_sandbox_imports_nothing_of_the_rest(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            names = [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            assert not name.startswith("target_upwell") or name.startswith(
+                "target_upwell.sandbox"
+            )

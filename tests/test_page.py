@@ -1,0 +1,322 @@
+"""The sandbox's page, as it is served."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+import requests
+from page_reader import look
+
+COLUMNS = [
+    "Name",
+    "Source id",
+    "E-mail address",
+    "Created",
+    "Updated",
+    "Last change, UTC",
+]
+NONE = "\N{EN DASH}"
+ONCE, TWICE = "1\N{MULTIPLICATION SIGN}", "2\N{MULTIPLICATION SIGN}"
+
+
+def given(number, **properties):
+    return {
+        "name": f"Customer {number}",
+        "sourceSystem": "TMS",
+        "sourceSystemId": str(number),
+        **properties,
+    }
+
+
+def create(account, *inputs):
+    """Create customers; their ids in Upwell by sourceSystemId."""
+    answer = account.call("POST", "/bulk-customers", {"inputs": list(inputs)})
+    assert answer.status_code == 200, answer.text
+    returned = answer.json()["createCustomers"]["returning"]
+    return {customer["sourceSystemId"]: customer["id"] for customer in returned}
+
+
+def update(account, number, rules=None, **properties):
+    body = {"sourceSystem": "TMS", "sourceSystemId": str(number), "input": properties}
+    if rules:
+        body["customerRulesInput"] = rules
+    answer = account.call("PUT", "/customers", body)
+    assert answer.status_code == 200, answer.text
+
+
+def names(page):
+    return [row[0] for row in page.tables[0][1:]]
+
+
+def test_an_empty_account_says_where_to_load_to(account):
+    page = look(account)
+
+    assert page.title == "Customers · Upwell sandbox"
+    assert "Nothing has landed yet" in page.headings
+    assert f"TARGET_UPWELL_API_URL={account.url}" in page.text
+
+
+def test_customers_come_by_last_change_with_how_often_they_were_written(account):
+    create(account, *(given(n, emailAddress=f"{n}@x.example") for n in (1, 2, 3)))
+    update(account, 1, name="Customer 1 renamed")
+    update(account, 1, name="Customer 1 renamed twice")
+
+    (table,) = look(account).tables
+
+    assert table[0] == COLUMNS
+    assert [row[:5] for row in table[1:]] == [
+        ["Customer 1 renamed twice", "1 TMS", "1@x.example", ONCE, TWICE],
+        ["Customer 3", "3 TMS", "3@x.example", ONCE, NONE],
+        ["Customer 2", "2 TMS", "2@x.example", ONCE, NONE],
+    ]
+
+
+def test_a_change_of_the_rule_alone_is_a_change_of_the_customer(account):
+    rule = {"data": {"dueOption": 30}}
+    create(account, given(1, customerRule=rule), given(2))
+    update(account, 1, rules={"dueOption": 45})
+
+    assert names(look(account)) == ["Customer 1", "Customer 2"]
+
+
+@pytest.mark.parametrize(
+    ("sought", "found"),
+    [
+        ("sao", ["São Bento Foods"]),
+        ("BENTO FOODS", ["São Bento Foods"]),
+        ("foods são", ["São Bento Foods"]),
+        ("straße", ["Straße & Co"]),
+        ("STRASSE", ["Straße & Co"]),
+        ("tms-1", ["Straße & Co", "São Bento Foods"]),
+        ("MS-10", ["São Bento Foods"]),
+        ("100%", ["100% Orchards"]),
+        ("0_ ", []),
+        ("nobody", []),
+    ],
+)
+def test_customers_are_found_by_name_or_source_id(account, sought, found):
+    create(
+        account,
+        given("TMS-10", name="São Bento Foods"),
+        given("TMS-11", name="Straße & Co"),
+        given("X", name="100% Orchards"),
+    )
+
+    page = look(account, f"/?q={quote(sought)}")
+
+    assert (names(page) if page.tables else []) == found
+    noun = "customer" if len(found) == 1 else "customers"
+    assert f"{len(found)} {noun} found for" in page.text
+
+
+def test_a_customer_is_found_by_the_name_it_has_now(account):
+    create(account, given(1, name="Before"))
+    update(account, 1, name="After")
+
+    assert look(account, "/?q=before").tables == []
+    assert names(look(account, "/?q=after")) == ["After"]
+
+
+def test_a_page_has_fifty_rows(account):
+    create(account, *(given(n) for n in range(1, 121)))
+
+    first, second, third = (look(account, f"/?page={n}") for n in (1, 2, 3))
+
+    assert [len(names(page)) for page in (first, second, third)] == [50, 50, 20]
+    together = {*names(first), *names(second), *names(third)}
+    assert len(together) == 120
+    assert "51\N{EN DASH}100 of 120 customers" in second.text
+    assert second.links["Previous"] == "/?page=1"
+    assert second.links["Next"] == "/?page=3"
+    assert "Next" not in third.links
+    assert "Previous" not in first.links
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [("0", 1), ("-1", 1), ("x", 1), ("", 1), ("9", 3), ("9" * 5000, 1), ("²", 1)],
+)
+def test_a_page_that_is_not_there_stands_for_one_that_is(account, page, number):
+    create(account, *(given(n) for n in range(1, 121)))
+
+    assert f"Page {number} of 3" in look(account, f"/?page={quote(page)}").text
+
+
+def test_the_pages_of_what_was_found_stay_with_it(account):
+    create(account, *(given(n) for n in range(1, 121)), given("X", name="Other"))
+
+    page = look(account, "/?q=customer")
+
+    assert page.links["Next"] == "/?page=2&q=customer"
+    assert len(names(look(account, page.links["Last"]))) == 20
+
+
+def test_a_customer_is_shown_in_full(account):
+    parent = create(account, given(0))["0"]
+    rich = given(
+        1,
+        ccEmailAddresses=["a@x.example", "b@x.example"],
+        addresses={"data": [{"city": "Peña Alta", "country": "MX"}]},
+        customerRule={"data": {"dueOption": 30}},
+        metadata={
+            "limit": 12.50,
+            "deep": {"er": {"still": {"on": [1, {}]}}},
+            "no": None,
+        },
+        billToCustomerId=parent,
+        emailAddress="",
+    )
+    customer_id = create(account, rich)["1"]
+
+    page = look(account, f"/?customer={customer_id}")
+
+    assert page.title == "Customer 1 · Upwell sandbox"
+    assert "1 in TMS. Created once, never updated." in page.text
+    facts = dict(page.tables[0][1:])
+    assert facts["name"] == "Customer 1"
+    assert facts["ccEmailAddresses"] == "a@x.example b@x.example"
+    assert facts["emailAddress"] == "empty text"
+    assert "city Peña Alta country MX" in facts["addresses"]
+    assert "dueOption 30" in facts["customerRule"]
+    assert '{ "on": [ 1, {} ] }' in facts["metadata"]
+    assert "limit 12.5" in facts["metadata"]
+    assert "no null" in facts["metadata"]
+    assert page.links[parent] == f"/?customer={parent}"
+    stored = account.customer("TMS", "1")
+    absent = page.text.partition("Not set: ")[2].partition(".")[0].split(", ")
+    assert {*facts, *absent} == stored.keys() - {"timesUpdated"}
+    assert all(stored[name] in (None, []) for name in absent)
+
+
+def test_a_customer_tells_which_requests_changed_what(account):
+    customer_id = create(account, given(1, emailAddress="old@x.example"))["1"]
+    update(account, 1, emailAddress="new@x.example", ccEmailAddresses=["c@x.example"])
+    update(account, 1, emailAddress="new@x.example")
+
+    page = look(account, f"/?customer={customer_id}")
+
+    assert page.headings[-3:] == [
+        "Version 3, updated",
+        "Version 2, updated",
+        "Version 1, created",
+    ]
+    assert "The values that were sent were the ones it had." in page.text
+    _, second, first = page.tables
+    assert second == [
+        ["Property", "Before", "After"],
+        ["emailAddress", "old@x.example", "new@x.example"],
+        ["ccEmailAddresses", "null", "c@x.example"],
+    ]
+    assert ["emailAddress", "old@x.example"] in first
+    created, updated, _ = account.requests()
+    for request in (created, updated):
+        number = request["number"]
+        assert page.links[f"Request {number}"] == f"/?request={number}"
+        assert f"{request['method']} {request['path']}" in page.text
+
+
+def test_a_customer_whose_log_was_emptied_says_so(account):
+    customer_id = create(account, given(1))["1"]
+    account.reset()
+    update(account, 1, name="New")
+
+    page = look(account, f"/?customer={customer_id}")
+
+    assert "Version 2, updated" in page.headings
+    assert "it holds 1 of 2 versions" in page.text
+
+
+def test_a_change_shows_while_its_request_is_under_way(account):
+    account.hold(before=False)
+    answer = account.send_in_background(
+        "POST", "/bulk-customers", {"inputs": [given(1)]}
+    )
+    account.wait_held()
+
+    customer_id = account.customer("TMS", "1")["id"]
+    page = look(account, f"/?customer={customer_id}")
+
+    assert "which is still under way" in page.text
+    account.release()
+    assert answer.result().ok
+
+
+@pytest.mark.parametrize("what", ["customer", "request"])
+@pytest.mark.parametrize("which", ["", "0", "-1", "%00", "9" * 30, "cus_none"])
+def test_what_is_not_there_is_not_found(account, what, which):
+    page = look(account, f"/?{what}={which}")
+
+    assert page.status == 404
+    assert page.headings == [f"No such {what}"]
+
+
+def test_requests_are_listed_with_what_became_of_them(account):
+    create(account, given(1), given(2))
+    account.call("POST", "/bulk-customers", {"inputs": [given(1)]})
+    account.faults(next=[{"fault": "503"}, {"fault": "reset"}])
+    account.call("GET", "/customers")
+    with pytest.raises(requests.ConnectionError):
+        account.call("GET", "/customers")
+    update(account, 1, name="New")
+
+    page = look(account, "/?view=requests")
+
+    (table,) = page.tables
+    assert table[0] == [
+        "Request",
+        "Time, UTC",
+        "Method",
+        "Path",
+        "Rows",
+        "Status",
+        "Milliseconds",
+        "Injected fault",
+        "Effect",
+    ]
+    log = account.requests()
+    assert [row[0] for row in table[1:]] == [str(r["number"]) for r in log][::-1]
+    assert [row[1].split()[1] for row in table[1:]] == [r["at"][11:19] for r in log][
+        ::-1
+    ]
+    bulk, customers = "/api/rest/bulk-customers", "/api/rest/customers"
+    assert [row[2:6] + row[7:] for row in table[:0:-1]] == [
+        ["POST", bulk, "2", "200", NONE, "2 created"],
+        ["POST", bulk, "1", "400", NONE, NONE],
+        ["GET", customers, "0", "503", "503", NONE],
+        ["GET", customers, "0", "no answer", "reset", NONE],
+        ["PUT", customers, "1", "200", NONE, "1 updated"],
+    ]
+    refused = look(account, page.links["Refused"]).tables[0]
+    assert [row[5] for row in refused[1:]] == ["503", "400"]
+
+
+def test_a_request_tells_what_it_changed(account):
+    ids = create(account, given(1), given(2))
+    (request,) = account.requests()
+
+    page = look(account, f"/?request={request['number']}")
+
+    assert page.headings == [
+        f"Request {request['number']}",
+        "What it changed",
+        "Customer 2, created",
+        "Customer 1, created",
+    ]
+    assert page.links["Customer 1"] == f"/?customer={ids['1']}"
+    assert page.tables[1][1:] == [
+        ["name", "Customer 1"],
+        ["sourceSystem", "TMS"],
+        ["sourceSystemId", "1"],
+    ]
+
+
+def test_the_counts_stand_at_the_top_of_every_view(account):
+    create(account, given(1), given(2))
+    update(account, 1, name="New")
+    account.call("POST", "/bulk-customers", {"inputs": [given(1)]})
+
+    for address in ("/", "/?view=requests", "/?q=x", "/?customer=x"):
+        text = look(account, address).text
+        assert "customers 2 creates 2 update 1 refusal 1" in text
+        assert "requests a second, " in text
