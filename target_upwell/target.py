@@ -1,0 +1,355 @@
+"""The Singer target: messages in, STATE out, and the parts put together.
+
+This file and `sinks.py` are the only ones that know the SDK. Each override of one of
+its underscored methods says why.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+import click
+from dotenv import find_dotenv, load_dotenv
+from singer_sdk import Target
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    InvalidJSONSchema,
+    MapExpressionError,
+    RecordsWithoutSchemaException,
+    StreamMapConfigError,
+)
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.mapper import RemoveRecordTransform
+from singer_sdk.plugin_base import JSONSchemaValidator
+
+from target_upwell import batch_files
+from target_upwell.batch import Source
+from target_upwell.errors import RunError, Stopped
+from target_upwell.interrupts import EXIT_BY_SIGNAL, Interrupts
+from target_upwell.mapping import MappingError
+from target_upwell.messages import MessageReader
+from target_upwell.pipeline import Pipeline
+from target_upwell.routes import Route
+from target_upwell.settings import (
+    CONFIG_SCHEMA,
+    Settings,
+    environment_problems,
+    problems,
+    worded,
+)
+from target_upwell.sinks import STREAM, CustomersSink
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.plugin_base import _ConfigInput
+
+logger = logging.getLogger("target-upwell")
+
+GRACE_SECONDS = 10.0
+"""How long a signal lets requests under way go on."""
+
+
+class TargetUpwell(Target):
+    """Singer target that keeps the customers of an Upwell account up to date."""
+
+    name = "target-upwell"
+    config_jsonschema = CONFIG_SCHEMA
+    default_sink_class = CustomersSink
+    message_reader_class = MessageReader
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
+        """Check the configuration and put the parts together; nothing runs yet."""
+        self.interrupts = Interrupts()
+        super().__init__(**kwargs)
+        self.settings = Settings.of(self._config)
+        pipeline = Pipeline(self.settings, self.interrupts)
+        self.delivery = pipeline.delivery
+        self.report = pipeline.report
+        self._pipeline = pipeline
+        reader: Any = self.message_reader
+        reader.interrupts = self.interrupts
+        reader.check = self.delivery.check
+        self._routes: dict[str, list[Route]] = {}
+        self._ignored_versions = False
+        self._no_customers_yet: int | None = None
+
+    # The command
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the command.
+
+        Args:
+            about: Describe the target instead.
+            about_format: How to write the description.
+            config: The configuration.
+            file_input: Where messages come from, if not from standard input.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        try:
+            target = cls._configured(config)
+        except ConfigValidationError as error:
+            # The SDK would add a line that says nothing.
+            for problem in error.errors:
+                logger.error("%s", problem)
+            sys.exit(1)
+        with target.interrupts.handled():
+            code = target.run(file_input)
+        sys.exit(code)
+
+    def run(self, file_input: IO[str] | None) -> int:
+        """Read to the end of the input, or to a failure or signal.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            Exception: What went wrong. All that could be saved is saved.
+        """
+        self._pipeline.start()
+        try:
+            self.listen(file_input)
+        except Stopped:
+            self._pipeline.close(GRACE_SECONDS)
+            return EXIT_BY_SIGNAL + (self.interrupts.signal or 0)
+        except Exception:
+            self._pipeline.close(None)
+            raise
+        return 0
+
+    @classmethod
+    def _configured(cls, config: _ConfigInput | None) -> TargetUpwell:
+        parse_env = bool(config and config.parse_env)
+        if parse_env:
+            # The SDK looks for it from its own folder upwards.
+            load_dotenv(find_dotenv(usecwd=True))
+            cls._check_environment()
+        return cls(
+            config=dict(config.config) if config else {}, parse_env_config=parse_env
+        )
+
+    @classmethod
+    def _check_environment(cls) -> None:
+        schema: dict[str, Any] = {**cls.config_jsonschema}
+        cls.append_builtin_config(schema)
+        found = list(environment_problems(schema, cls._env_var_prefix, os.environ))
+        if found:
+            raise ConfigValidationError("", errors=found, schema={})
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the configuration files; one that can't be read is one line."""
+        given = super().cb_config(ctx, param, ())
+        for path in value:
+            try:
+                one = super().cb_config(ctx, param, (path,))
+            except (OSError, RuntimeError) as error:
+                why = getattr(error, "strerror", None) or "there is no such file"
+            except ValueError:
+                why = "it is no JSON"
+            except TypeError:
+                why = "it is no JSON object"
+            else:
+                given.config |= one.config
+                given.parse_env |= one.parse_env
+                continue
+            raise click.ClickException(f"--config: {path!r} can't be read: {why}")
+        return given
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Offer the SDK's settings, without the one that does nothing here."""
+        super().append_builtin_config(config_jsonschema)
+        config_jsonschema["properties"].pop("add_record_metadata", None)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the configuration.
+
+        Overridden because the SDK's messages quote the value, which may be the key.
+        """
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        given = {name: v for name, v in self._config.items() if v is not None}
+        self._config = given
+        try:
+            errors = [
+                worded(error, self._env_var_prefix)
+                for error in JSONSchemaValidator(schema).iter_errors(given)
+            ]
+        except AttributeError:
+            # The SDK's schema of stream maps is broken in this one place.
+            errors = ["stream_maps: `__else__` takes only null or `__NULL__`"]
+        errors = errors or list(problems(given))
+        if errors and raise_errors:
+            raise ConfigValidationError("", errors=errors, schema={})
+        for name in sorted(given.keys() - schema["properties"].keys()):
+            logger.warning("%s: there is no such setting; it is ignored", name)
+        return errors
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Note a signal; the SDK's own re-enters the drain (meltano/sdk#3775)."""
+        self.interrupts.handle(signum, frame)
+
+    # Messages. All overridden because the SDK's own hold records in sinks, end the run
+    # at one bad record, and write STATE only when everything is drained.
+
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        """Set up the way of a stream's records."""
+        stream, schema = message_dict["stream"], message_dict["schema"]
+        keys = message_dict.get("key_properties")
+        known = self.mapper.stream_maps.get(stream)
+        if (
+            known
+            and known[0].raw_schema == schema
+            and known[0].raw_key_properties == keys
+        ):
+            return
+        self.mapper.stream_maps.pop(stream, None)
+        try:
+            if not isinstance(schema.get("properties", {}), dict):
+                raise MappingError(f"stream {stream!r}: its properties are no object")
+            self._register(stream, {"properties": {}, **schema}, keys)
+            source = Source(stream, message_dict)
+            self._routes[stream] = [
+                self._route(stream_map, source)
+                for stream_map in self.mapper.stream_maps[stream]
+                if stream_map.stream_alias == STREAM
+                and not isinstance(stream_map, RemoveRecordTransform)
+            ]
+        except MappingError as error:
+            place = "" if stream == STREAM else f" (the tap's stream {stream!r})"
+            raise RunError(f"{error}{place}") from None
+        except InvalidJSONSchema:
+            raise RunError(
+                f"stream {stream!r}: its SCHEMA is no JSON schema, so that "
+                "validate_records can't check by it"
+            ) from None
+        if self._routes[stream]:
+            if self._no_customers_yet is not None:
+                self.delivery.release(self._no_customers_yet)
+                self._no_customers_yet = None
+            return
+        self._refuse_unknown(stream)
+        if self._no_customers_yet is None and not any(self._routes.values()):
+            # STATE must not pass records that a mistyped alias leaves out.
+            self._no_customers_yet = self.delivery.open()
+
+    def _register(
+        self, stream: str, schema: dict[str, Any], keys: list[str] | None
+    ) -> None:
+        """Make the stream maps of a stream."""
+        try:
+            # The maps share and change what they are given; a reject needs it as sent.
+            self.mapper.register_raw_stream_schema(stream, schema, keys)
+        except (StreamMapConfigError, MapExpressionError) as error:
+            words = " ".join(str(error).split())[:300]
+            raise RunError(f"stream {stream!r}: {words}{_remedy(error)}") from None
+        except Exception as error:  # noqa: BLE001 - hostile schemas, empty expressions
+            raise RunError(
+                f"stream {stream!r}: its SCHEMA or its stream map can't be used "
+                f"({type(error).__name__})"
+            ) from None
+
+    def _route(self, stream_map: StreamMap, source: Source) -> Route:
+        sink: Any = self.add_sink(
+            STREAM,
+            stream_map.transformed_schema,
+            stream_map.transformed_key_properties,
+        )
+        return Route(stream_map, sink, source)
+
+    def _refuse_unknown(self, stream: str) -> None:
+        """Refuse a stream that is not about customers, unless the map removes it."""
+        maps = self.mapper.stream_maps[stream]
+        kept = [m for m in maps if not isinstance(m, RemoveRecordTransform)]
+        if not kept:
+            return
+        if self.settings.unknown_streams == "fail":
+            raise RunError(
+                f"stream {stream!r} is not named {STREAM!r}; alias it in stream_maps, "
+                "remove it there with null, or set unknown_streams to ignore"
+            )
+        logger.info("stream %r is not named %r and is ignored", stream, STREAM)
+
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Send a record on its way."""
+        routes = self._routes.get(message_dict["stream"])
+        if routes is None:
+            raise RecordsWithoutSchemaException(
+                f"a record of stream {message_dict['stream']!r} came before its "
+                "SCHEMA; the tap does not follow the Singer specification"
+            )
+        for route in routes:
+            route.take(message_dict["record"])
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        """Send the records of files on their way, as if they had come one by one."""
+        stream = message_dict["stream"]
+        for record in batch_files.records(
+            message_dict["encoding"], message_dict["manifest"]
+        ):
+            self._process_record_message({"stream": stream, "record": record})
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Note a checkpoint.
+
+        The SDK's `_latest_state` stays unset, or its `drain_all` would write it.
+        """
+        if not self.settings.dry_run:
+            self.delivery.checkpoint(message_dict["value"])
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Ignore it: Upwell has no way to delete what a full load left out."""
+        if not self._ignored_versions:
+            self._ignored_versions = True
+            logger.info(
+                "ACTIVATE_VERSION is ignored (stream %r): customers can't be deleted",
+                message_dict["stream"],
+            )
+
+    def process_endofpipe(self) -> None:
+        """Deliver the rest."""
+        if self._no_customers_yet is not None:
+            arrived = ", ".join(repr(stream) for stream in self._routes)
+            raise RunError(
+                f"no stream named {STREAM!r} arrived; these did: {arrived}; alias one "
+                "of them in stream_maps"
+            )
+        self._pipeline.finish()
+        for sink in {
+            route.sink for routes in self._routes.values() for route in routes
+        }:
+            sink.clean_up()
+
+
+def _remedy(error: Exception) -> str:
+    if "was not detected in schema" in str(error):
+        return (
+            " The stream map removes it: name the properties that identify a record "
+            'with `__key_properties__`, for example ["sourceSystemId"].'
+        )
+    return ""
