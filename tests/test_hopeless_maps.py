@@ -1,0 +1,201 @@
+"""A stream map that can't work says so at the first SCHEMA, in one line.
+
+Not at record one million, and never with a STATE that passes records by.
+"""
+
+from __future__ import annotations
+
+import pytest
+from target_command import record, run_target, schema, state
+
+ERP = schema("number", "company", "email", stream="erp", keys=("number",))
+STREAM = [
+    ERP,
+    record("erp", number="1", company="Acme", email="ap@acme.example"),
+    state({"n": 1}),
+]
+NUMBER = {"__alias__": "customers", "sourceSystemId": "number"}
+WHOLE = {**NUMBER, "name": "company"}
+
+
+@pytest.fixture
+def source(request):
+    """A source system of the test's own."""
+    return request.node.name[:100]
+
+
+def refused(account, source, stream_map, messages=STREAM, **settings):
+    """The one line that a hopeless map ends the run with."""
+    result = run_target(
+        account,
+        messages,
+        source_system=source,
+        stream_maps={"erp": stream_map},
+        **settings,
+    )
+    assert result.code == 1
+    assert result.states == []
+    assert "Traceback" not in result.stderr
+    (line,) = result.errors
+    assert "defect" not in line
+    assert [
+        c for c in account.customers().values() if c["sourceSystem"] == source
+    ] == []
+    return line
+
+
+HOPELESS = {
+    "no name": (
+        NUMBER,
+        ["stream 'erp'", "no property 'name'", "`name: company_name`"],
+    ),
+    "name removed": (
+        {**NUMBER, "name": None},
+        ["stream 'erp'", "no property 'name'"],
+    ),
+    "key removed, and none named": (
+        {"__alias__": "customers", "__else__": None, "name": "company"},
+        ["stream 'erp'", "'number'", "`__key_properties__`", '["sourceSystemId"]'],
+    ),
+    "key removed by name": (
+        {**WHOLE, "number": None},
+        ["stream 'erp'", "'number'", "`__key_properties__`"],
+    ),
+    "no key at all": (
+        {"__alias__": "customers", "__key_properties__": None, "name": "company"},
+        ["stream 'erp'", "no source key", "`sourceSystemId: <expression>`"],
+    ),
+    "a key that is not there": (
+        {**WHOLE, "__key_properties__": ["no"]},
+        ["stream 'erp'", "'no'", "`__key_properties__`"],
+    ),
+    "two of one name": (
+        {**NUMBER, "NAME": "company", "Name": "email"},
+        ["stream 'erp'", "'NAME', 'Name'", "keep one of them"],
+    ),
+    "no expression": (
+        {**WHOLE, "name": "company +"},
+        ["stream 'erp'", "company +"],
+    ),
+    "no text": (
+        {**WHOLE, "name": 5},
+        ["stream_maps.erp", "is not valid"],
+    ),
+    "nothing": (
+        {**WHOLE, "name": ""},
+        ["stream 'erp'", "stream map can't be used"],
+    ),
+    "a filter that is none": (
+        {**WHOLE, "__filter__": "company =="},
+        ["stream 'erp'", "company =="],
+    ),
+    "an else that there is not": (
+        {**WHOLE, "__else__": "keep"},
+        ["`__else__` takes only null or `__NULL__`"],
+    ),
+}
+
+
+@pytest.mark.parametrize("why", HOPELESS)
+def test_a_map_that_no_record_could_pass_is_refused_at_the_schema(
+    shared_sandbox, source, why
+):
+    stream_map, words = HOPELESS[why]
+    line = refused(shared_sandbox, source, stream_map, messages=[ERP])
+    for word in words:
+        assert word in line
+
+
+@pytest.mark.parametrize("why", HOPELESS)
+def test_what_came_before_is_no_way_round_it(shared_sandbox, source, why):
+    stream_map, _ = HOPELESS[why]
+    refused(
+        shared_sandbox, source, stream_map, max_rejects=-1, rejects_path="/dev/null"
+    )
+
+
+def test_a_map_without_a_name_is_fine_where_nothing_is_created(shared_sandbox, source):
+    result = run_target(
+        shared_sandbox,
+        STREAM,
+        source_system=source,
+        stream_maps={"erp": NUMBER},
+        load_method="update-only",
+    )
+    assert result.code == 0
+    assert result.states == [{"n": 1}]
+
+
+def test_a_hopeless_map_of_a_stream_that_is_left_out_stops_nothing(
+    shared_sandbox, source
+):
+    other = schema("id", "name", stream="other")
+    messages = [other, record("other", id="1", name="B"), *STREAM]
+    result = run_target(
+        shared_sandbox,
+        messages,
+        source_system=source,
+        stream_maps={"erp": WHOLE, "other": "__NULL__"},
+    )
+    assert result.code == 0
+    assert result.summary.startswith("1 records: 1 created")
+
+
+@pytest.mark.parametrize("alias", ["Customers", "customer", None])
+def test_an_alias_that_leaves_no_customers_ends_the_run(shared_sandbox, source, alias):
+    stream_map = {**WHOLE, "__alias__": alias} if alias else {"name": "company"}
+    assert "'erp' is not named 'customers'" in refused(
+        shared_sandbox, source, stream_map
+    )
+
+
+@pytest.mark.parametrize("alias", ["Customers", "customer", None])
+def test_it_does_so_at_the_end_where_other_streams_are_ignored(
+    shared_sandbox, source, alias
+):
+    stream_map = {**WHOLE, "__alias__": alias} if alias else {"name": "company"}
+    messages = [schema("id", stream="orders"), *STREAM, state({"n": 2})]
+    line = refused(
+        shared_sandbox, source, stream_map, messages, unknown_streams="ignore"
+    )
+    assert "no stream named 'customers' arrived" in line
+    assert "these did: 'orders', 'erp'" in line
+
+
+def test_removing_all_streams_ends_the_run_too(shared_sandbox, source):
+    line = refused(shared_sandbox, source, "__NULL__")
+    assert "no stream named 'customers' arrived; these did: 'erp'" in line
+
+
+def test_customers_that_come_after_other_streams_let_state_pass(shared_sandbox, source):
+    messages = [schema("id", stream="orders"), state({"n": 0}), *STREAM]
+    result = run_target(
+        shared_sandbox,
+        messages,
+        source_system=source,
+        stream_maps={"erp": WHOLE},
+        unknown_streams="ignore",
+    )
+    assert result.code == 0
+    assert result.states[-1] == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("properties", "settings", "words"),
+    [
+        ({"type": 5}, {"validate_records": True}, "its SCHEMA is no JSON schema"),
+        (
+            "text",
+            {"flattening_enabled": True, "flattening_max_depth": 2},
+            "SCHEMA or its stream map can't be used",
+        ),
+        (5, {}, "SCHEMA or its stream map can't be used"),
+    ],
+)
+def test_a_schema_that_is_none_is_one_line_too(
+    shared_sandbox, source, properties, settings, words
+):
+    message = schema("number", "company", stream="erp", keys=("number",))
+    message["schema"]["properties"]["company"] = properties
+    messages = [message, *STREAM[1:]]
+    assert words in refused(shared_sandbox, source, WHOLE, messages, **settings)
