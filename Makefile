@@ -1,0 +1,64 @@
+# A newcomer needs git, make and Python 3.10 or newer with venv: `make demo`.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+# Written last, so that a set-up that was cut short is taken up again.
+READY := $(VENV)/ready
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
+	--no-input --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all bench docs pictures lint format constraints clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
+
+demo: $(READY) ## see the whole product at work; KEEP=1 leaves the sandbox up
+	@$(BIN)/python -m demo $(if $(KEEP),--keep)
+
+test: $(READY) ## run the tests; ARGS='-k plan' for some of them
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-all: ## run the tests on each Python from 3.10 to 3.14 that is here
+	@MAKE=$(MAKE) scripts/test-all.sh
+
+bench: $(READY) ## measure beside a plain target; takes a quarter of an hour
+	$(BIN)/python -m benchmarks.bench
+
+docs: $(READY) ## write settings and properties into the documentation
+	$(BIN)/python scripts/settings_docs.py
+
+pictures: $(READY) ## make the pictures of the documentation again
+	PYTHONPATH=. $(BIN)/python scripts/pictures.py
+
+lint: $(READY) ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy -p target_upwell -p demo -p benchmarks
+	$(BIN)/mypy scripts
+
+format: $(READY) ## put the code into its style
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+constraints: $(READY) ## lock dependencies again; ARGS=--upgrade for new releases
+	$(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal \
+		--python-version 3.10 --extra sandbox --group dev --group locked \
+		--no-annotate --no-header --output-file constraints.txt $(ARGS)
+
+clean: ## remove the virtual environment and whatever runs left behind
+	rm -rf .venv .venv-3.* .demo .meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		build dist
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
+		"Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "Setting up $(VENV); the first time this takes a minute or so."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) --upgrade pip
+	@$(PIP_INSTALL) --build-constraint constraints.txt --editable '.[sandbox]' --group dev
+	@touch $@
