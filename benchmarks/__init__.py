@@ -1,0 +1,1 @@
+"""What the target costs, beside a plain one."""

@@ -1,0 +1,230 @@
+"""Compare the target with a plain one from the SDK's template, side by side.
+
+All runs of a comparison are interleaved and repeated, on the same input and against
+the same kind of local server; the median counts. Machines differ, so the ratios are
+the result. `make bench` prints them and writes `results.json`, from which the tables of
+`benchmarks/README.md` and the pictures are made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import customers, processes, readme
+from benchmarks.processes import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+REPEATS = 3
+CUSTOMERS = 40_000
+LATENCY_MS = 100
+BATCH = 200
+PARALLEL = 4
+
+TARGET = [str(Path(sys.executable).with_name("target-upwell"))]
+PLAIN = [sys.executable, "-m", "benchmarks.plain_target"]
+
+
+class Case:
+    """One target, one configuration, one input."""
+
+    def __init__(
+        self, name: str, command: list[str], source: Path, **config: object
+    ) -> None:
+        self.name = name
+        self.command = command
+        self.source = source
+        self.config = config
+        self.costs: list[Cost] = []
+        self.requests = 0
+
+    def run(self, server: processes.Server) -> None:
+        """Run it once against a server."""
+        config = {
+            "api_url": server.url,
+            "api_key": processes.API_KEY,
+            "source_system": "BENCH",
+            **self.config,
+        }
+        server.reset()
+        with self.source.open("rb") as file:
+            self.costs.append(processes.run(self.command, config, file))
+        self.requests = server.requests()
+
+    def result(self, records: int) -> dict[str, Any]:
+        """Give the medians over all repeats."""
+        wall = median(cost.wall for cost in self.costs)
+        return {
+            "wall": round(wall, 2),
+            "rows_per_second": round(records / wall),
+            "cpu": round(median(cost.cpu for cost in self.costs), 2),
+            "peak_mb": round(median(cost.peak for cost in self.costs)),
+            "requests": self.requests,
+        }
+
+
+def compare(cases: list[Case], latency_ms: int, repeats: int, records: int) -> Iterator:  # type: ignore[type-arg]
+    """Run cases by turns, each time into an empty account."""
+    for _ in range(repeats):
+        for case in cases:
+            with processes.server(latency_ms) as server:
+                case.run(server)
+    for case in cases:
+        yield case.name, case.result(records)
+
+
+def new_customers(folder: Path, number: int, repeats: int) -> dict[str, Any]:
+    """Load new customers, beside the plain target."""
+    source = customers.write_file(folder / f"{number}.singer", number)
+    full, flat = customers.FULL_MAP, customers.FLAT_MAP
+    plain_full = customers.PLAIN_FULL_MAP
+    results = dict(
+        compare(
+            [
+                Case("upwell, full map", TARGET, source, stream_maps=full),
+                Case("plain, flat map", PLAIN, source, stream_maps=flat),
+            ],
+            LATENCY_MS,
+            repeats,
+            number,
+        )
+    )
+    cpu = dict(
+        compare(
+            [
+                Case("upwell, flat map", TARGET, source, stream_maps=flat),
+                Case("plain, flat map", PLAIN, source, stream_maps=flat),
+                Case("upwell, full map", TARGET, source, stream_maps=full),
+                Case(
+                    "plain, full map, no validation",
+                    PLAIN,
+                    source,
+                    stream_maps=plain_full,
+                    validate_records=False,
+                ),
+            ],
+            0,
+            repeats,
+            number,
+        )
+    )
+    return {f"{LATENCY_MS} ms": results, "0 ms": cpu}
+
+
+def later_runs(folder: Path, number: int, repeats: int) -> dict[str, Any]:
+    """Load the same customers again, and again with one in twenty changed."""
+    source = customers.write_file(folder / f"{number}.singer", number)
+    changed = customers.write_file(folder / f"{number}-5.singer", number, changed=0.05)
+    full = customers.FULL_MAP
+    first = Case("first", TARGET, source, stream_maps=full)
+    again = Case("unchanged", TARGET, source, stream_maps=full)
+    partly = Case("5% changed", TARGET, changed, stream_maps=full)
+    for _ in range(repeats):
+        with processes.server(LATENCY_MS) as server:
+            for case in (first, again, partly):
+                case.run(server)
+    return {case.name: case.result(number) for case in (again, partly)}
+
+
+def at_once(folder: Path, number: int) -> list[dict[str, Any]]:
+    """Load with different numbers of requests at once."""
+    source = customers.write_file(folder / f"{number}.singer", number)
+    rows = []
+    for parallel in (1, 2, 4, 8, 16):
+        case = Case(
+            str(parallel),
+            TARGET,
+            source,
+            stream_maps=customers.FULL_MAP,
+            max_parallel_requests=parallel,
+        )
+        with processes.server(LATENCY_MS) as server:
+            case.run(server)
+        rows.append({"parallel": parallel, **case.result(number)})
+    return rows
+
+
+def start_up(folder: Path) -> float:
+    """Measure the CPU seconds of a run of one customer."""
+    source = customers.write_file(folder / "1.singer", 1)
+    case = Case("start-up", TARGET, source, stream_maps=customers.FULL_MAP)
+    for _ in range(5):
+        with processes.server(0) as server:
+            case.run(server)
+    return round(median(cost.cpu for cost in case.costs), 2)
+
+
+def memory(folder: Path, few: int, times: int) -> dict[str, float]:
+    """Compare the peak memory of few records with that of many times as many."""
+    source = customers.write_file(folder / f"{few}.singer", few)
+    peaks = {}
+    with processes.server(0) as server:
+        for count in (1, times):
+            config = {
+                "api_url": server.url,
+                "api_key": processes.API_KEY,
+                "source_system": "BENCH",
+                "stream_maps": customers.FULL_MAP,
+            }
+            # The shell's cat streams, so that nothing here grows with the input.
+            with subprocess.Popen(
+                ["cat", *[str(source)] * count],  # noqa: S607 - whichever it is
+                stdout=subprocess.PIPE,
+            ) as cat:
+                assert cat.stdout  # noqa: S101 - for the type checker
+                cost = processes.run(TARGET, config, cat.stdout)
+            peaks[f"{few * count}"] = round(cost.peak, 1)
+    return peaks
+
+
+def stages() -> dict[str, Any]:
+    """Measure the stages of a record's way, in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stages"],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    measured: dict[str, Any] = json.loads(ran.stdout)
+    return measured
+
+
+def main() -> None:
+    """Measure all there is to measure, and write it down."""
+    os.chdir(HERE.parent)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        results = {
+            "date": date.today().isoformat(),  # noqa: DTZ011 - a day will do
+            "customers": CUSTOMERS,
+            "batch": BATCH,
+            "latency_ms": LATENCY_MS,
+            "parallel": PARALLEL,
+            "versions": {
+                "python": sys.version.split()[0],
+                **{p: version(p) for p in ("target-upwell", "singer-sdk")},
+            },
+            "start_up_cpu": start_up(folder),
+            "new": new_customers(folder, CUSTOMERS, REPEATS),
+            "later": later_runs(folder, CUSTOMERS, 1),
+            "at_once": at_once(folder, CUSTOMERS),
+            "memory_mb": memory(folder, 50_000, 20),
+            "microseconds": stages(),
+        }
+    readme.RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    readme.write()
+    print(readme.tables(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The tables of `benchmarks/README.md`, made from the results of the last run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+README = HERE / "README.md"
+BEGIN = "<!-- tables: made by make bench -->"
+END = "<!-- tables: end -->"
+
+COLUMNS = ("rows_per_second", "wall", "cpu", "peak_mb", "requests")
+
+Results = dict[str, Any]
+
+
+def write() -> None:
+    """Put the tables into the page."""
+    page = README.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    made = f"{before}{BEGIN}\n{tables(results)}{END}{after}"
+    README.write_text(made, encoding="utf-8")
+
+
+def tables(results: Results) -> str:
+    """Make the tables."""
+    versions = ", ".join(f"{name} {v}" for name, v in results["versions"].items())
+    number = f"{results['customers']:,}"
+    return "\n".join(
+        [
+            f"\nMeasured on {results['date']} with {versions}.\n",
+            f"**{number} new customers, {results['latency_ms']} ms latency.**\n",
+            _runs(results["new"][f"{results['latency_ms']} ms"]),
+            _ratios_with_latency(results),
+            f"**{number} new customers, no latency.**\n",
+            _runs(results["new"]["0 ms"]),
+            _ratios_without_latency(results["new"]["0 ms"]),
+            f"**The same customers again, {results['latency_ms']} ms latency.**\n",
+            _later(results),
+            "**Requests at once**\n",
+            _at_once(results),
+            "**Memory and start-up**\n",
+            _memory(results),
+            "**Where the time goes**\n",
+            _stages(results["microseconds"]),
+        ]
+    )
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> str:
+    lines: list[list[Any]] = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+
+
+def _runs(runs: dict[str, Results]) -> str:
+    return _table(
+        ["target", "rows a second", "seconds", "CPU seconds", "peak MB", "requests"],
+        [[name, *(r[column] for column in COLUMNS)] for name, r in runs.items()],
+    )
+
+
+def _limit(results: Results, requests: int) -> float:
+    """Give the seconds that so many requests take, if all else took none."""
+    seconds: float = requests * results["latency_ms"] / 1000 / results["parallel"]
+    return seconds
+
+
+def _ratios_with_latency(results: Results) -> str:
+    runs = results["new"][f"{results['latency_ms']} ms"]
+    ours, plain = runs["upwell, full map"], runs["plain, flat map"]
+    least = results["customers"] / results["batch"]
+    limit = results["start_up_cpu"] + _limit(results, least)
+    return (
+        f"{ours['rows_per_second'] / plain['rows_per_second']:.1f} times the rows a "
+        f"second of the plain target, and {ours['wall'] / limit:.2f} times start-up "
+        f"plus the limit (batches x latency / {results['parallel']} at once).\n"
+    )
+
+
+def _ratios_without_latency(runs: dict[str, Results]) -> str:
+    flat = runs["plain, flat map"]["cpu"] / runs["upwell, flat map"]["cpu"]
+    full = runs["upwell, full map"]["cpu"]
+    full /= runs["plain, full map, no validation"]["cpu"]
+    return (
+        f"With the flat map {flat:.1f} times less CPU than the plain target; with the "
+        f"full map {full:.2f} times that of the plain target with the same map and "
+        "its validation off.\n"
+    )
+
+
+def _later(results: Results) -> str:
+    return _table(
+        ["run", "requests", "seconds", "of start-up plus the limit", "CPU seconds"],
+        [
+            [
+                name,
+                r["requests"],
+                r["wall"],
+                f"{r['wall'] / _with_start_up(results, r['requests']):.2f}",
+                r["cpu"],
+            ]
+            for name, r in results["later"].items()
+        ],
+    )
+
+
+def _with_start_up(results: Results, requests: int) -> float:
+    start_up: float = results["start_up_cpu"]
+    return start_up + _limit(results, requests)
+
+
+def _at_once(results: Results) -> str:
+    latency = results["latency_ms"] / 1000
+    return _table(
+        ["at once", "rows a second", "the API's limit", "share"],
+        [
+            [
+                row["parallel"],
+                row["rows_per_second"],
+                round(limit := results["batch"] * row["parallel"] / latency),
+                f"{row['rows_per_second'] / limit:.0%}",
+            ]
+            for row in results["at_once"]
+        ],
+    )
+
+
+def _memory(results: Results) -> str:
+    (few, low), (many, high) = results["memory_mb"].items()
+    return (
+        f"Peak memory is {low:.0f} MB with {int(few):,} records and {high:.0f} MB with "
+        f"{int(many):,}: {high / low:.2f} times. A run of one customer takes "
+        f"{results['start_up_cpu']} CPU seconds.\n"
+    )
+
+
+def _stages(measured: dict[str, dict[str, float]]) -> str:
+    stages = measured["stages"]
+    whole = sum(stages.values())
+    shares = _table(
+        ["stage", "µs a record", "share"],
+        [[name, us, f"{us / whole:.0%}"] for name, us in stages.items()],
+    )
+    levers = _table(
+        ["without what makes it fast", "µs a record"],
+        [[name, us] for name, us in measured["without"].items()],
+    )
+    return f"{shares}\n{levers}"
