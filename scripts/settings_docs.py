@@ -1,0 +1,438 @@
+"""Write what the documentation says of settings and properties, from the target itself.
+
+`make docs` runs it. The settings come from `target-upwell --about --format json`, the
+properties from the package's JSON Schema, and the examples of coercion from the mapping
+at work, so that no table is kept by hand. With `--check` it writes nothing and names
+the files that are not current.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from target_upwell.customer import BILL_TO, PROPERTIES, SCHEMA, Kind
+from target_upwell.mapping import CustomerMapping, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = Path(sys.executable).with_name("target-upwell")
+PREFIX = "TARGET_UPWELL_"
+LINE_WIDTH = 88
+
+SDK_SETTINGS = re.compile("stream_map|faker|flattening")
+"""Settings that every target built on the SDK has."""
+
+OPTION_LABELS = {
+    "load_method": {
+        "upsert": "Create and update",
+        "append-only": "Only create",
+        "update-only": "Only update",
+    },
+    "null_handling": {
+        "clear": "A null clears the field",
+        "keep": "A null leaves the field",
+    },
+    "unmapped_properties": {
+        "ignore": "Drop them with a warning",
+        "metadata": "Put them under metadata",
+        "reject": "Reject the record",
+    },
+    "unknown_streams": {
+        "fail": "Stop the run",
+        "ignore": "Drop their records",
+    },
+}
+"""What a person reads in Meltano beside a value of a setting."""
+
+COERCIONS = {
+    Kind.TEXT: "Surrounding white space is cut, blank text is a null, a number becomes "
+    "text without an exponent or a trailing `.0`.",
+    Kind.EMAIL: "Text with one `@` between two parts without white space.",
+    Kind.EMAILS: "A list, or text split at commas and semicolons; blanks are dropped.",
+    Kind.TIMESTAMP: "ISO 8601 text or epoch seconds, sent with an offset; no zone "
+    "means UTC.",
+    Kind.JSON: "Any JSON value; it is not checked.",
+    Kind.ADDRESSES: 'A list of objects, one object, `{"data": ...}`, or any of them '
+    "as JSON text. Nulls inside are dropped.",
+    Kind.OBJECTS: "The same forms as addresses; the members are sent as they are.",
+    Kind.RULE: 'An object, `{"data": {...}}`, or JSON text; `dueOption` is a whole '
+    "number.",
+    Kind.SETTINGS: 'An object, `{"data": {...}}`, or JSON text.',
+}
+
+NO_EXAMPLE = {
+    Kind.TEXT: "an id that Upwell gave",
+    Kind.OBJECTS: "not documented by Upwell",
+    Kind.SETTINGS: "not documented by Upwell",
+}
+"""What stands for an example where Upwell doesn't say what the members are."""
+
+WORKED: dict[str, tuple[Any, ...]] = {
+    "sourceSystemId": (10042, Decimal("10042.0"), " C-7 "),
+    "name": ("  Acme Freight ", ""),
+    "emailAddress": ("ap@acme.example", "ap(at)acme.example"),
+    "ccEmailAddresses": ("a@acme.example; b@acme.example,", ["a@acme.example", ""]),
+    "addressesLastUpdatedAt": ("2026-02-01 09:30", 1769938200, "last week"),
+    "addresses": (
+        {"City": "Toronto", "Country": "CAN", "streetLine2": None},
+        '[{"zip_or_postal_code": "02134", "country": "United States"}]',
+        [{"country": "Freedonia"}],
+        [],
+    ),
+    "customerRule": ({"due_option": "30"}, {"dueOption": 30.5}),
+    "contacts": ([{"email": "cfo@acme.example", "phone": None}],),
+    "metadata": ({"creditLimit": Decimal("25000.50")},),
+}
+"""Values as records hold them, for the table of examples."""
+
+
+class Folded(str):
+    """Text that YAML writes over several lines, as one paragraph."""
+
+    __slots__ = ()
+
+
+class Literal(str):
+    """Text that YAML writes line by line."""
+
+    __slots__ = ()
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes YAML with the two styles of text."""
+
+
+class IndentingDumper(Dumper):
+    """Writes lists one level further in than the name that they belong to."""
+
+    def increase_indent(
+        self,
+        flow: bool = False,
+        indentless: bool = False,  # noqa: ARG002 - the base class's signature
+    ) -> None:
+        """Go one level further in."""
+        super().increase_indent(flow, indentless=False)
+
+
+def _styled(style: str) -> Callable[[Dumper, str], yaml.ScalarNode]:
+    def represent(dumper: Dumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=style)
+
+    return represent
+
+
+Dumper.add_representer(Folded, _styled(">"))
+Dumper.add_representer(Literal, _styled("|"))
+
+
+def about() -> dict[str, Any]:
+    """Ask the target what it is."""
+    described = subprocess.run(  # noqa: S603 - the command of this environment
+        [COMMAND, "--about", "--format", "json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found: dict[str, Any] = json.loads(described.stdout)
+    return found
+
+
+def kind_of(definition: dict[str, Any]) -> str:
+    """Name the kind of a setting as Meltano does.
+
+    Raises:
+        ValueError: If Meltano has none for it.
+    """
+    if "enum" in definition:
+        return "options"
+    kinds = [name for name in definition["type"] if name != "null"]
+    known = {"string", "integer", "boolean", "object", "array"}
+    if len(kinds) != 1 or kinds[0] not in known:
+        raise ValueError(f"Meltano has no kind for {definition['type']}")
+    return str(kinds[0])
+
+
+def meltano_setting(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """Describe a setting as Meltano wants it."""
+    setting: dict[str, Any] = {
+        "name": name,
+        "label": definition["title"],
+        "description": Folded(definition["description"]),
+        "kind": kind_of(definition),
+    }
+    if definition.get("secret"):
+        setting["sensitive"] = True
+    if "default" in definition:
+        setting["value"] = definition["default"]
+    if "enum" in definition:
+        labels = OPTION_LABELS[name]
+        setting["options"] = [
+            {"label": labels[value], "value": value} for value in definition["enum"]
+        ]
+    return setting
+
+
+def settings_of(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give the settings by name, in the order in which the target tells them."""
+    found: dict[str, dict[str, Any]] = description["settings"]["properties"]
+    return found
+
+
+# The files
+
+
+def with_meltano_settings(text: str, description: dict[str, Any]) -> str:
+    """Put the settings into `meltano.yml`."""
+    settings = [
+        meltano_setting(name, definition)
+        for name, definition in settings_of(description).items()
+    ]
+    block = {
+        "settings_group_validation": [description["settings"]["required"]],
+        "settings": settings,
+    }
+    indent = " " * 6
+    written = yaml.dump(
+        block,
+        Dumper=IndentingDumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=LINE_WIDTH - len(indent),
+    )
+    return _between(
+        text,
+        f"{indent}# settings: made by scripts/settings_docs.py\n",
+        f"{indent}# settings: end\n",
+        textwrap.indent(written, indent),
+    )
+
+
+def with_hub_definition(text: str, description: dict[str, Any]) -> str:
+    """Put settings and capabilities into the definition for Meltano Hub.
+
+    The rest of the file is kept, in the Hub's order and style.
+    """
+    definition: dict[str, Any] = yaml.safe_load(text)
+    definition["capabilities"] = sorted(description["capabilities"])
+    definition["description"] = description["description"]
+    definition["settings_group_validation"] = [description["settings"]["required"]]
+    definition["supported_python_versions"] = description["supported_python_versions"]
+    definition["settings"] = [
+        meltano_setting(name, found)
+        for name, found in sorted(settings_of(description).items())
+    ]
+    for name in ("next_steps", "settings_preamble", "usage"):
+        if definition.get(name):
+            definition[name] = Literal(definition[name])
+    return yaml.dump(
+        definition, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=LINE_WIDTH
+    )
+
+
+def env_example(description: dict[str, Any]) -> str:
+    """Write the environment variables of the settings, as `.env` takes them."""
+    required = description["settings"]["required"]
+    lines = [
+        "# Settings of target-upwell. Copy this file to .env, and keep that out of",
+        "# version control: it holds your API key. A line that begins with # is off.",
+        "# Made by scripts/settings_docs.py.",
+    ]
+    for name, definition in settings_of(description).items():
+        told = f"{definition['title']}: {definition['description']}"
+        lines += ["", *(f"# {line}" for line in textwrap.wrap(told, LINE_WIDTH - 2))]
+        value = _env_value(definition)
+        off = "" if name in required else "# "
+        lines.append(f"{off}{PREFIX}{name.upper()}={value}")
+    return "\n".join(lines) + "\n"
+
+
+def _env_value(definition: dict[str, Any]) -> str:
+    default = definition.get("default")
+    if default is None:
+        return "'{}'" if "object" in definition["type"] else ""
+    return default if isinstance(default, str) else json.dumps(default)
+
+
+def with_readme_table(text: str, description: dict[str, Any]) -> str:
+    """Put the table of settings into the README."""
+    required = description["settings"]["required"]
+    rows = []
+    for name, definition in settings_of(description).items():
+        if SDK_SETTINGS.match(name):
+            continue
+        if "enum" in definition:
+            kind = ", ".join(f"`{value}`" for value in definition["enum"])
+        else:
+            kind = kind_of(definition) + (
+                ", secret" if definition.get("secret") else ""
+            )
+        default = definition.get("default")
+        shown = "required" if name in required else "none"
+        if default is not None:
+            text_of = default if isinstance(default, str) else json.dumps(default)
+            shown = f"`{text_of}`"
+        rows.append((f"`{name}`", kind, shown, definition["description"]))
+    others = [
+        f"`{name}`" for name in settings_of(description) if SDK_SETTINGS.match(name)
+    ]
+    table = _table(("Setting", "Kind", "Default", "What it does"), rows)
+    told = textwrap.fill(
+        f"The Meltano SDK adds {', '.join(others[:-1])} and {others[-1]}.", LINE_WIDTH
+    )
+    return _between_comments(text, "settings", f"{table}\n{told}\n")
+
+
+def with_property_tables(text: str, _description: dict[str, Any]) -> str:
+    """Put the tables of properties and of examples into the page on mapping."""
+    tables = {
+        "properties": _table(
+            ("Property", "What it is", "Kind", "Changed later", "Example"),
+            _property_rows(),
+        ),
+        "address": _table(("Member", "What it is", "Example"), _address_rows()),
+        "kinds": _table(
+            ("Kind", "What a record may hold"),
+            ((kind.value, words) for kind, words in COERCIONS.items()),
+        ),
+        "examples": _table(
+            ("Property", "In the record", "In the customer input"), _worked_rows()
+        ),
+    }
+    for name, table in tables.items():
+        text = _between_comments(text, name, table)
+    return text
+
+
+def _property_rows() -> Iterator[tuple[str, ...]]:
+    for name, definition in SCHEMA["properties"].items():
+        found = PROPERTIES.get(name)
+        kind = Kind.TEXT if found is None else found.kind
+        if name in {"sourceSystem", "sourceSystemId"}:
+            changed = "no: it identifies the customer"
+        elif name == BILL_TO:
+            changed = "yes, as `billToCustomerId`"
+        elif kind is Kind.RULE:
+            changed = "yes"
+        elif found and not found.updatable:
+            changed = "no"
+        else:
+            changed = "yes"
+        told = definition.get("description", definition["title"])
+        example = _code_list(definition.get("examples", ())) or NO_EXAMPLE[kind]
+        yield f"`{name}`", told, kind.value, changed, example
+
+
+def _address_rows() -> Iterator[tuple[str, ...]]:
+    item = SCHEMA["properties"]["addresses"]["properties"]["data"]["items"]
+    for name, definition in item["properties"].items():
+        told = definition.get("description", f"{definition['title']}.")
+        yield f"`{name}`", told, _code_list(definition.get("examples", ()))
+
+
+def _worked_rows() -> Iterator[tuple[str, ...]]:
+    for name, examples in WORKED.items():
+        mapping = CustomerMapping(
+            stream="customers",
+            properties=["id", name],
+            key_properties=["id"],
+            source_system="TMSEZ",
+            unmapped="ignore",
+            needs_name=False,
+        )
+        for value in examples:
+            try:
+                became = mapping({"id": "1", name: value})
+            except Invalid as invalid:
+                result = f"rejected: {invalid}"
+            else:
+                left_out = name not in became
+                result = "left out" if left_out else _code(became[name])
+            yield f"`{name}`", _code(value), result
+
+
+def _code(value: object) -> str:
+    written = json.dumps(value, ensure_ascii=False, default=_number)
+    return f"`{written}`"
+
+
+def _code_list(values: Iterable[object]) -> str:
+    return ", ".join(_code(value) for value in values)
+
+
+def _number(value: object) -> int | float:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is no example")
+    return float(value)
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [columns, tuple("---" for _ in columns), *rows]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n"
+        for line in lines
+    )
+
+
+def _between_comments(text: str, name: str, content: str) -> str:
+    begin = f"<!-- {name}: made by scripts/settings_docs.py -->\n"
+    return _between(text, begin, f"<!-- {name}: end -->\n", f"\n{content}\n")
+
+
+def _between(text: str, begin: str, end: str, content: str) -> str:
+    """Replace what stands between two lines.
+
+    Raises:
+        ValueError: If one of them is missing or comes twice.
+    """
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"there should be one line {begin.strip()!r}, and its end")
+    before, rest = text.split(begin)
+    return f"{before}{begin}{content}{end}{rest.split(end)[1]}"
+
+
+FILES: dict[str, Callable[[str, dict[str, Any]], str]] = {
+    "README.md": with_readme_table,
+    "meltano.yml": with_meltano_settings,
+    "hub/target-upwell.yml": with_hub_definition,
+    "docs/mapping.md": with_property_tables,
+    ".env.example": lambda _text, description: env_example(description),
+}
+
+
+def main() -> int:
+    """Write the files, or check them.
+
+    Returns:
+        The exit code: 1 if a file was not current.
+    """
+    check = sys.argv[1:] == ["--check"]
+    description = about()
+    stale = 0
+    for name, rewritten in FILES.items():
+        path = ROOT / name
+        present = path.read_text("utf-8") if path.exists() else ""
+        wanted = rewritten(present, description)
+        if wanted == present:
+            continue
+        stale += 1
+        if check:
+            print(f"{name} is not current; run `make docs`")
+        else:
+            path.write_text(wanted, "utf-8")
+            print(f"{name} written")
+    return int(bool(check and stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
