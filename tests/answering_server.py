@@ -46,6 +46,7 @@ class Asked(NamedTuple):
     path: str
     headers: dict[str, str]
     body: bytes
+    connection: int
 
 
 class Connection(NamedTuple):
@@ -86,7 +87,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked.append(Asked(self.path, dict(self.headers), body))
+        self.server.asked.append(
+            Asked(self.path, dict(self.headers), body, self.client_address[1])
+        )
         answer = self.server.answers.popleft()
         if answer.hangs_up:
             self.close_connection = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 
 import pytest
 from answering_server import (
@@ -193,3 +194,33 @@ def test_a_key_that_the_server_quotes_is_taken_out_of_its_words(server):
         update(client)
     with pytest.raises(RunError, match=r"the key \*\*\* is not known"):
         search(client)
+
+
+# Connections
+
+
+def test_a_thread_keeps_its_connection_whatever_is_answered(server):
+    client = server.connect(
+        Answer(body=FOUND), Answer(400), Answer(body=UPDATED), Answer(body=CREATED)
+    ).client
+
+    search(client)
+    with pytest.raises(Refused):
+        search(client)
+    update(client)
+    create(client)
+
+    assert len({asked.connection for asked in server.asked}) == 1
+
+
+def test_each_thread_has_a_connection_of_its_own(server):
+    client = server.connect(*[Answer(body=FOUND)] * 3).client
+
+    search(client)
+    other = threading.Thread(target=search, args=[client])
+    other.start()
+    other.join()
+    search(client)
+
+    mine, others, mine_again = (asked.connection for asked in server.asked)
+    assert mine == mine_again != others
