@@ -55,6 +55,20 @@ def test_after_an_unknown_outcome_it_looks_before_it_posts_again(sandbox, fault,
     assert sandbox.counts()["creates"] == 2
 
 
+def test_a_post_whose_answer_takes_too_long_is_looked_for_and_not_sent_again(sandbox):
+    sandbox.hold("/api/rest/bulk-customers", before=False)
+
+    result = run_target(
+        sandbox, [SCHEMA, customer(1, 1), customer(2, 1)], request_timeout=1
+    )
+
+    sandbox.release()
+    assert result.code == 0
+    assert "no answer in time" in result.stderr
+    assert "2 records: 2 created, 0 updated, 0 unchanged" in result.summary
+    assert sandbox.counts()["creates"] == 2
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_nothing_is_lost_doubled_or_stale_however_requests_fail(number):
     seed = new_seed()
