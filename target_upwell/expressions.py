@@ -1,18 +1,20 @@
 """Stream map expressions, compiled once for each stream instead of walked per record.
 
 The SDK walks an expression's tree for every record, which is what most of a run's CPU
-goes into. The parts of the language that stream maps are made of become closures here;
-an expression with anything else in it stays with the SDK. Results and failures are the
-same: a test compares the two on generated expressions and records.
+goes into. The part of the language that stream maps are made of is Python's own, and
+becomes a Python function here; an expression with anything else in it stays with the
+SDK. So does every failure: an expression that fails here is walked by the SDK, and what
+the SDK makes of it counts. A test compares the two on generated expressions.
 """
 
 from __future__ import annotations
 
 import ast
+import warnings
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import simpleeval
-from singer_sdk.exceptions import MapExpressionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,25 +23,49 @@ if TYPE_CHECKING:
 
     Evaluate = Callable[[dict[str, Any]], Any]
 
-_FUNCTIONS = frozenset({"bool", "float", "int", "md5", "sha256", "str"})
-"""Functions that take a value and give one; the others stay with the SDK."""
+_SAME_IN_PYTHON = (
+    *(ast.Dict, ast.List, ast.Tuple, ast.Load, ast.Subscript, ast.Slice, ast.IfExp),
+    *(ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.Compare, ast.cmpop),
+)
+"""Parts that mean to the SDK's evaluator what they mean to Python."""
 
-_OPERATORS = simpleeval.DEFAULT_OPERATORS
+_FUNCTIONS = ("bool", "float", "int", "md5", "sha256", "str")
+
+_METHODS = (
+    {name for name in dir(str) if not name.startswith("_")}
+    | {"get", "items", "keys", "values"}
+).difference(simpleeval.DISALLOW_METHODS)
+"""Methods that change nothing, so that what failed can be evaluated once more."""
+
+_OPERATORS = {
+    f"_{kind.__name__}": function
+    for kind, function in simpleeval.DEFAULT_OPERATORS.items()
+    if issubclass(kind, ast.operator)
+}
+"""Some of the evaluator's operators refuse results that would fill the memory."""
 
 
 class _Unsupported(Exception):
     """An expression that stays with the SDK."""
 
 
-def compile_expressions(stream_map: CustomStreamMap) -> None:
+def compile_expressions(
+    stream_map: CustomStreamMap, on_failure: Callable[[str | None, str], None]
+) -> None:
     """Have a stream map evaluate its expressions the fast way.
 
     It overrides the SDK's underscored `_eval` on this one object, because its mapper
     allows no other class of stream maps.
+
+    Args:
+        stream_map: What to speed up.
+        on_failure: Called before an expression's failure is raised, with the name of
+            the property (none for a filter) and the expression: the SDK's errors do
+            not always say.
     """
     walk = stream_map._eval  # noqa: SLF001 - see above
-    compiled: dict[tuple[str, str | None], Evaluate | None] = {}
-    names: dict[str, Any] = {
+    compiled: dict[tuple[str | None, str], Evaluate | None] = {}
+    names = {
         "config": stream_map.map_config,
         "__stream_name__": stream_map.stream_alias,
         "__original_stream_name__": stream_map.stream_name,
@@ -51,177 +77,141 @@ def compile_expressions(stream_map: CustomStreamMap) -> None:
         record: dict[str, Any],
         property_name: str | None,
     ) -> Any:  # noqa: ANN401 - whatever the user's expression gives
-        key = (expr, property_name)
-        if key not in compiled:
-            compiler = _Compiler(stream_map.functions, names, property_name, expr)
-            compiled[key] = compiler.compiled(expr_parsed)
-        run = compiled[key]
-        if run is None:
-            return walk(expr, expr_parsed, record, property_name)
+        key = (property_name, expr)
         try:
-            return run(record)
-        except simpleeval.InvalidExpression as error:
-            raise MapExpressionError(f"{expr}: {error}") from error
+            function = compiled[key]
+        except KeyError:
+            function = compiled[key] = _function(
+                expr_parsed, property_name, names, stream_map.functions
+            )
+        if function is not None:
+            try:
+                return function(record)
+            except Exception:  # noqa: BLE001, S110 - the SDK's failure counts
+                pass
+        try:
+            return walk(expr, expr_parsed, record, property_name)
+        except Exception:
+            on_failure(property_name, expr)
+            raise
 
-    if not stream_map.fake:
-        stream_map._eval = evaluate  # type: ignore[method-assign]  # noqa: SLF001 - see above
+    stream_map._eval = evaluate  # type: ignore[method-assign]  # noqa: SLF001
 
 
-class _Compiler:
-    """Turns the tree of one expression into nested closures over the record."""
+def _function(
+    parsed: ast.Expr,
+    property_name: str | None,
+    names: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]],
+) -> Evaluate | None:
+    """Make a function of an expression, or none if it stays with the SDK."""
+    head = ast.parse("lambda record: None", mode="eval")
+    try:
+        # A copy, since the SDK goes on using the tree.
+        body = _Translator(names, functions, property_name).visit(
+            deepcopy(parsed.value)
+        )
+        head.body.body = body  # type: ignore[attr-defined]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(ast.fix_missing_locations(head), "<stream map>", "eval")
+    except (_Unsupported, RecursionError):
+        return None
+    known = {
+        **{name: functions[name] for name in _FUNCTIONS},
+        **_OPERATORS,
+        **names,
+        "_attribute": _attribute,
+        "__builtins__": {},
+    }
+    function: Evaluate = eval(code, known)  # noqa: S307 - made of known parts alone
+    return function
+
+
+def _attribute(owner: Any, name: str) -> Any:  # noqa: ANN401 - any value
+    """Give an attribute, or the member of an object."""
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        return owner[name]
+
+
+class _Translator(ast.NodeTransformer):
+    """Turns an expression on a record's names into one on the record."""
 
     def __init__(
         self,
-        functions: Mapping[str, Callable[..., Any]],
         names: Mapping[str, Any],
+        functions: Mapping[str, Callable[..., Any]],
         property_name: str | None,
-        source: str,
     ) -> None:
-        self._functions = functions
         self._names = names
+        self._functions = functions
         self._property = property_name
-        self._source = source
 
-    def compiled(self, parsed: ast.AST) -> Evaluate | None:
-        """Compile an expression, or give none if it stays with the SDK."""
-        try:
-            return self._node(parsed)
-        except _Unsupported:
-            return None
-
-    def _node(self, node: ast.AST) -> Evaluate:
-        visit = getattr(self, f"_{type(node).__name__.lower()}", None)
-        if visit is None:
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if not isinstance(node, _SAME_IN_PYTHON):
             raise _Unsupported
-        evaluate: Evaluate = visit(node)
-        return evaluate
+        return super().generic_visit(node)
 
-    def _expr(self, node: ast.Expr) -> Evaluate:
-        return self._node(node.value)
-
-    def _constant(self, node: ast.Constant) -> Evaluate:
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
         value = node.value
         if isinstance(value, str | bytes) and len(value) > simpleeval.MAX_STRING_LENGTH:
             raise _Unsupported
-        return lambda _: value
+        return node
 
-    def _name(self, node: ast.Name) -> Evaluate:
-        name, source = node.id, self._source
-        if name in {"record", "_"}:
-            return lambda record: record
-        if name in self._names:
-            value = self._names[name]
-            return lambda _: value
-        if name in self._functions:
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self._names:
+            return node
+        if node.id in {"record", "_"}:
+            return _python("record")
+        if node.id in self._functions or node.id == "fake":
             raise _Unsupported
-        own = self._property if name == "self" else None
+        if node.id == "self" and self._property is not None:
+            own = repr(self._property)
+            return _python(f"record[{own}] if {own} in record else record['self']")
+        return _python(f"record[{node.id!r}]")
 
-        def evaluate(record: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
-            try:
-                return record[own if own in record else name]
-            except KeyError:
-                raise simpleeval.NameNotDefined(name, source) from None
-
-        return evaluate
-
-    def _dict(self, node: ast.Dict) -> Evaluate:
-        items = []
-        for key, value in zip(node.keys, node.values, strict=True):
-            if not isinstance(key, ast.Constant):
-                raise _Unsupported
-            items.append((key.value, self._node(value)))
-        return lambda record: {key: value(record) for key, value in items}
-
-    def _list(self, node: ast.List) -> Evaluate:
-        items = [self._node(item) for item in node.elts]
-        return lambda record: [item(record) for item in items]
-
-    def _tuple(self, node: ast.Tuple) -> Evaluate:
-        items = [self._node(item) for item in node.elts]
-        return lambda record: tuple(item(record) for item in items)
-
-    def _ifexp(self, node: ast.IfExp) -> Evaluate:
-        test, body, orelse = map(self._node, (node.test, node.body, node.orelse))
-        return lambda record: body(record) if test(record) else orelse(record)
-
-    def _boolop(self, node: ast.BoolOp) -> Evaluate:
-        values = [self._node(value) for value in node.values]
-        stop = isinstance(node.op, ast.Or)
-
-        def evaluate(record: dict[str, Any]) -> Any:  # noqa: ANN401 - any value
-            result: Any = False
-            for value in values:
-                result = value(record)
-                if bool(result) is stop:
-                    break
-            return result
-
-        return evaluate
-
-    def _unaryop(self, node: ast.UnaryOp) -> Evaluate:
-        operator = _OPERATORS[type(node.op)]
-        operand = self._node(node.operand)
-        return lambda record: operator(operand(record))
-
-    def _binop(self, node: ast.BinOp) -> Evaluate:
-        operator = self._operator(node.op)
-        left, right = self._node(node.left), self._node(node.right)
-        return lambda record: operator(left(record), right(record))
-
-    def _compare(self, node: ast.Compare) -> Evaluate:
-        if len(node.ops) != 1:
-            raise _Unsupported
-        operator = self._operator(node.ops[0])
-        left, right = self._node(node.left), self._node(node.comparators[0])
-        return lambda record: operator(left(record), right(record))
-
-    def _operator(self, node: ast.AST) -> Callable[[Any, Any], Any]:
-        if type(node) not in _OPERATORS:
-            raise _Unsupported
-        operator: Callable[[Any, Any], Any] = _OPERATORS[type(node)]
-        return operator
-
-    def _subscript(self, node: ast.Subscript) -> Evaluate:
-        container, key = self._node(node.value), self._node(node.slice)
-        return lambda record: container(record)[key(record)]
-
-    def _slice(self, node: ast.Slice) -> Evaluate:
-        lower, upper, step = (
-            self._node(part) if part else (lambda _: None)
-            for part in (node.lower, node.upper, node.step)
-        )
-        return lambda record: slice(lower(record), upper(record), step(record))
-
-    def _attribute(self, node: ast.Attribute) -> Evaluate:
-        name, source = node.attr, self._source
-        if (
-            name.startswith(tuple(simpleeval.DISALLOW_PREFIXES))
-            or name in simpleeval.DISALLOW_METHODS
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        # Whether two equal literals are one is up to whoever evaluates them.
+        if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops) and not (
+            isinstance(node.comparators[-1], ast.Constant)
+            and node.comparators[-1].value is None
         ):
             raise _Unsupported
-        value = self._node(node.value)
+        return self.generic_visit(node)
 
-        def evaluate(record: dict[str, Any]) -> Any:  # noqa: ANN401 - any value
-            owner = value(record)
-            try:
-                return getattr(owner, name)
-            except AttributeError:
-                pass
-            try:
-                return owner[name]
-            except (KeyError, TypeError):
-                raise simpleeval.AttributeDoesNotExist(name, source) from None
-
-        return evaluate
-
-    def _call(self, node: ast.Call) -> Evaluate:
-        if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        operator = f"_{type(node.op).__name__}"
+        if operator not in _OPERATORS:
             raise _Unsupported
-        arguments = [self._node(argument) for argument in node.args]
-        if isinstance(node.func, ast.Attribute):
-            method = self._node(node.func)
-            return lambda record: method(record)(*(a(record) for a in arguments))
-        if not isinstance(node.func, ast.Name) or node.func.id not in _FUNCTIONS:
+        return _call(_python(operator), self.visit(node.left), self.visit(node.right))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if (
+            node.attr.startswith(tuple(simpleeval.DISALLOW_PREFIXES))
+            or node.attr in simpleeval.DISALLOW_METHODS
+        ):
             raise _Unsupported
-        function = self._functions[node.func.id]
-        return lambda record: function(*(a(record) for a in arguments))
+        owner = self.visit(node.value)
+        return _call(_python("_attribute"), owner, ast.Constant(node.attr))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        function = node.func
+        if node.keywords:
+            raise _Unsupported
+        arguments = [self.visit(argument) for argument in node.args]
+        if isinstance(function, ast.Attribute) and function.attr in _METHODS:
+            owner = self.visit(function.value)
+            return _call(ast.Attribute(owner, function.attr, ast.Load()), *arguments)
+        if isinstance(function, ast.Name) and function.id in _FUNCTIONS:
+            return _call(function, *arguments)
+        raise _Unsupported
+
+
+def _python(source: str) -> ast.expr:
+    return ast.parse(source, mode="eval").body
+
+
+def _call(function: ast.expr, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(function, list(arguments), [])

@@ -15,8 +15,6 @@ from target_upwell.batch import named
 from target_upwell.expressions import compile_expressions
 
 if TYPE_CHECKING:
-    import ast
-
     from singer_sdk.mapper import StreamMap
 
     from target_upwell.batch import Source
@@ -31,8 +29,7 @@ class Route:
     ) -> None:
         self._failed: tuple[str | None, str] | None = None
         if isinstance(stream_map, CustomStreamMap):
-            compile_expressions(stream_map)
-            self._watch_expressions(stream_map)
+            compile_expressions(stream_map, self._note_failure)
         self._transform = stream_map.transform
         self._keys = tuple(stream_map.raw_key_properties or ())
         self.sink = sink
@@ -54,26 +51,8 @@ class Route:
             context = {"source": self._source, "record": record}
             self.sink.process_record(mapped, context)
 
-    def _watch_expressions(self, stream_map: CustomStreamMap) -> None:
-        """Note which expression fails, since the SDK's errors do not always say.
-
-        It overrides the SDK's underscored `_eval`, like `compile_expressions`.
-        """
-        evaluate = stream_map._eval  # noqa: SLF001 - see above
-
-        def watched(
-            expr: str,
-            expr_parsed: ast.Expr,
-            record: dict[str, Any],
-            property_name: str | None,
-        ) -> Any:  # noqa: ANN401 - whatever the user's expression gives
-            try:
-                return evaluate(expr, expr_parsed, record, property_name)
-            except Exception:
-                self._failed = property_name, expr
-                raise
-
-        stream_map._eval = watched  # type: ignore[method-assign]  # noqa: SLF001
+    def _note_failure(self, property_name: str | None, expression: str) -> None:
+        self._failed = property_name, expression
 
     def _name(self, record: dict[str, Any]) -> str:
         keys = ", ".join(f"{key}={str(record.get(key))[:40]}" for key in self._keys)

@@ -39,7 +39,7 @@ def outcome(one, record):
 
 def compiled(expressions):
     fast = stream_map(expressions)
-    compile_expressions(fast)
+    compile_expressions(fast, lambda *_: None)
     return fast
 
 
@@ -137,6 +137,11 @@ def test_what_stream_maps_are_made_of_is_compiled(expression, expected, monkeypa
     assert fast.transform(record) == {"out": expected}
 
 
-def test_a_missing_name_is_named():
-    with pytest.raises(MapExpressionError, match="'missing' is not defined"):
-        compiled({"out": "missing"}).transform({"name": "x"})
+def test_a_failure_is_the_sdks_and_says_where():
+    failed = []
+    fast = stream_map({"out": "missing"})
+    compile_expressions(fast, lambda *where: failed.append(where))
+    with pytest.raises(MapExpressionError) as error:
+        fast.transform({"name": "x"})
+    assert "'missing' is not defined" in str(error.value.__cause__)
+    assert failed == [("out", "missing")]
