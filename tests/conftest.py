@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from sandbox_server import Sandbox
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, which the
+# commands under test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

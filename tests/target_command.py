@@ -33,8 +33,15 @@ class Result:
 
     @property
     def warnings(self) -> list[str]:
-        """The messages at WARNING, without time and logger."""
-        return self.messages("WARNING")
+        """The messages at WARNING, without time and logger.
+
+        On the oldest Python the SDK warns that it is old; that is no finding.
+        """
+        return [
+            message
+            for message in self.messages("WARNING")
+            if "SingerSDKPythonEOLWarning" not in message
+        ]
 
     @property
     def summary(self) -> str:
