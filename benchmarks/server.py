@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+API = "/api/rest"
 RELATIONS = ("addresses", "customerRule")
 
 
@@ -24,7 +28,7 @@ class Account:
         """Start empty.
 
         Args:
-            latency: What each request waits, in seconds.
+            latency: Seconds from a request's arrival to its answer.
         """
         self._latency = latency
         self._customers: dict[str, dict[str, Any]] = {}
@@ -32,13 +36,14 @@ class Account:
 
     def application(self) -> web.Application:
         """Give the routes."""
-        application = web.Application(client_max_size=1 << 30)
-        api = "/api/rest"
+        application = web.Application(
+            client_max_size=1 << 30, middlewares=[self._answer_in_time]
+        )
         application.add_routes(
             [
-                web.post(f"{api}/bulk-customers", self._create),
-                web.post(f"{api}/customers/search", self._search),
-                web.put(f"{api}/customers", self._update),
+                web.post(f"{API}/bulk-customers", self._create),
+                web.post(f"{API}/customers/search", self._search),
+                web.put(f"{API}/customers", self._update),
                 web.get("/_sandbox/counts", self._counts),
                 web.delete("/_sandbox/requests", self._reset),
             ]
@@ -62,11 +67,24 @@ class Account:
         touched = {"affectedRows": 1}
         return _answer({"updateCustomer": touched, "updateCustomerRules": touched})
 
-    async def _body(self, request: web.Request) -> Any:  # noqa: ANN401 - any JSON value
+    @web.middleware
+    async def _answer_in_time(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Answer requests to the API after the latency, its own work included."""
+        if not request.path.startswith(API):
+            return await handler(request)
+        arrived = asyncio.get_running_loop().time()
         self._requests += 1
-        body = await request.read()
-        await asyncio.sleep(self._latency)
-        return msgspec.json.decode(body)
+        response = await handler(request)
+        worked = asyncio.get_running_loop().time() - arrived
+        await asyncio.sleep(self._latency - worked)
+        return response
+
+    async def _body(self, request: web.Request) -> Any:  # noqa: ANN401 - any JSON value
+        return msgspec.json.decode(await request.read())
 
     async def _counts(self, _request: web.Request) -> web.Response:
         return _answer({"requests": self._requests, "customers": len(self._customers)})
@@ -95,7 +113,7 @@ async def _serve(latency: float) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    print(f"http://{host}:{port}/api/rest", flush=True)
+    print(f"http://{host}:{port}{API}", flush=True)
     await asyncio.Event().wait()
 
 

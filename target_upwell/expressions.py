@@ -64,7 +64,7 @@ def compile_expressions(
             not always say.
     """
     walk = stream_map._eval  # noqa: SLF001 - see above
-    compiled: dict[tuple[str | None, str], Evaluate | None] = {}
+    compiled: dict[ast.Expr, Evaluate | None] = {}
     names = {
         "config": stream_map.map_config,
         "__stream_name__": stream_map.stream_alias,
@@ -77,13 +77,12 @@ def compile_expressions(
         record: dict[str, Any],
         property_name: str | None,
     ) -> Any:  # noqa: ANN401 - whatever the user's expression gives
-        key = (property_name, expr)
-        try:
-            function = compiled[key]
-        except KeyError:
-            function = compiled[key] = _function(
+        # The SDK parses once, so that an expression of a property is one tree.
+        if expr_parsed not in compiled:
+            compiled[expr_parsed] = _function(
                 expr_parsed, property_name, names, stream_map.functions
             )
+        function = compiled[expr_parsed]
         if function is not None:
             try:
                 return function(record)

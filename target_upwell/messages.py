@@ -159,9 +159,10 @@ def _checked(message: Any) -> str:  # noqa: ANN401 - any JSON value
             raise InputError(
                 f"is a {kind} message whose {name!r} is not {_KINDS[wanted]}"  # type: ignore[index]
             )
-    keys = message.get("key_properties") or []
-    if kind == "SCHEMA" and not (
-        isinstance(keys, list) and all(isinstance(key, str) for key in keys)
-    ):
-        raise InputError("is a SCHEMA message with 'key_properties' that are no text")
+    if kind == "SCHEMA":
+        keys = message.get("key_properties") or []
+        if not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+            raise InputError(
+                "is a SCHEMA message with 'key_properties' that are no text"
+            )
     return kind

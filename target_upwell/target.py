@@ -6,6 +6,7 @@ its underscored methods says why.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -128,6 +129,8 @@ class TargetUpwell(Target):
         Raises:
             Exception: What went wrong. All that could be saved is saved.
         """
+        # What start-up made stays to the end; the collector need not look at it again.
+        gc.freeze()
         self._pipeline.start()
         try:
             self.listen(file_input)
