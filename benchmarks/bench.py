@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import customers, processes, readme
+from benchmarks import customers, processes, readme, shares
 from benchmarks.processes import Cost
 
 if TYPE_CHECKING:
@@ -51,16 +51,20 @@ class Case:
 
     def run(self, server: processes.Server) -> None:
         """Run it once against a server."""
-        config = {
+        server.reset()
+        with self.source.open("rb") as file:
+            cost = processes.run(self.command, self.settings(server), file)
+        self.costs.append(cost)
+        self.requests = server.requests()
+
+    def settings(self, server: processes.Server) -> dict[str, Any]:
+        """Give the configuration for a run against a server."""
+        return {
             "api_url": server.url,
             "api_key": processes.API_KEY,
             "source_system": "BENCH",
             **self.config,
         }
-        server.reset()
-        with self.source.open("rb") as file:
-            self.costs.append(processes.run(self.command, config, file))
-        self.requests = server.requests()
 
     def result(self, records: int) -> dict[str, Any]:
         """Give the medians over all repeats."""
@@ -89,9 +93,12 @@ def new_customers(folder: Path, number: int, repeats: int) -> dict[str, Any]:
     source = customers.write_file(folder / f"{number}.singer", number)
     full, flat = customers.FULL_MAP, customers.FLAT_MAP
     plain_full = customers.PLAIN_FULL_MAP
+    one = customers.write_file(folder / "1.singer", 1)
     results = dict(
         compare(
             [
+                # By turns with the others, since the machine's speed drifts.
+                Case("start-up", TARGET, one, stream_maps=full),
                 Case("upwell, full map", TARGET, source, stream_maps=full),
                 Case("plain, flat map", PLAIN, source, stream_maps=flat),
             ],
@@ -155,16 +162,6 @@ def at_once(folder: Path, number: int) -> list[dict[str, Any]]:
     return rows
 
 
-def start_up(folder: Path) -> float:
-    """Measure the CPU seconds of a run of one customer."""
-    source = customers.write_file(folder / "1.singer", 1)
-    case = Case("start-up", TARGET, source, stream_maps=customers.FULL_MAP)
-    for _ in range(5):
-        with processes.server(0) as server:
-            case.run(server)
-    return round(median(cost.cpu for cost in case.costs), 2)
-
-
 def memory(folder: Path, few: int, times: int) -> dict[str, float]:
     """Compare the peak memory of few records with that of many times as many."""
     source = customers.write_file(folder / f"{few}.singer", few)
@@ -199,6 +196,18 @@ def stages() -> dict[str, Any]:
     return measured
 
 
+def time_shares(folder: Path, number: int) -> dict[str, float]:
+    """Measure what the reading thread does with its time."""
+    source = customers.write_file(folder / f"{number}.singer", number)
+    case = Case("shares", TARGET, source, stream_maps=customers.FULL_MAP)
+    with (
+        processes.server(LATENCY_MS) as server,
+        processes.configuration(case.settings(server)) as path,
+    ):
+        measured = shares.measure([*TARGET, "--config", path], source)
+    return {part: round(share, 3) for part, share in measured.items()}
+
+
 def main() -> None:
     """Measure all there is to measure, and write it down."""
     os.chdir(HERE.parent)
@@ -214,12 +223,12 @@ def main() -> None:
                 "python": sys.version.split()[0],
                 **{p: version(p) for p in ("target-upwell", "singer-sdk")},
             },
-            "start_up_cpu": start_up(folder),
             "new": new_customers(folder, CUSTOMERS, REPEATS),
-            "later": later_runs(folder, CUSTOMERS, 1),
+            "later": later_runs(folder, CUSTOMERS, REPEATS),
             "at_once": at_once(folder, CUSTOMERS),
             "memory_mb": memory(folder, 50_000, 20),
             "microseconds": stages(),
+            "shares": time_shares(folder, CUSTOMERS),
         }
     readme.RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     readme.write()

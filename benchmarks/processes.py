@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 API_KEY = "benchmark-key"
 
+# What is installed is compiled already; what is run from here has to be, too.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -85,6 +88,15 @@ def server(latency_ms: int) -> Iterator[Server]:
             process.terminate()
 
 
+@contextmanager
+def configuration(config: dict[str, Any]) -> Iterator[str]:
+    """Write a configuration to a file of its own, and give its path."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(config, file)
+        file.flush()
+        yield file.name
+
+
 def run(
     command: Sequence[str], config: dict[str, Any], source: IO[bytes] | int
 ) -> Cost:
@@ -98,20 +110,18 @@ def run(
     Raises:
         RuntimeError: If it fails.
     """
-    file, path = tempfile.mkstemp(suffix=".json")
-    os.write(file, json.dumps(config).encode())
-    os.close(file)
-    began = time.monotonic()
-    with subprocess.Popen(
-        [*command, "--config", path],
-        stdin=source,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.monotonic() - began
-    os.unlink(path)  # noqa: PTH108 - light imports
+    with configuration(config) as path:
+        began = time.monotonic()
+        with subprocess.Popen(
+            [*command, "--config", path],
+            stdin=source,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+        ) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - began
     if process.returncode:
         raise RuntimeError(f"{command[-1]} ended with {process.returncode}")
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

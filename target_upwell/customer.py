@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +57,7 @@ class Property:
     kind: Kind
     readable: bool = False
 
-    @property
+    @cached_property
     def updatable(self) -> bool:
         """A column, which an update's `input` takes; relations it does not."""
         return self.kind not in _RELATIONS

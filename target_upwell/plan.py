@@ -206,15 +206,22 @@ def _same_members(wanted: list[Customer], held: list[Customer]) -> bool:
 
     Upwell shows only some members of an address; the others can't be compared.
     """
-
-    def covers(one: Customer, other: Customer) -> bool:
-        return all(
-            same(value, _trimmed(other[m])) for m, value in one.items() if m in other
-        )
-
-    return all(any(covers(w, h) for h in held) for w in wanted) and all(
-        any(covers(w, h) for w in wanted) for h in held
+    pairs = [
+        (i, j)
+        for i, one in enumerate(wanted)
+        for j, other in enumerate(held)
+        if _covers(one, other)
+    ]
+    return len({i for i, _ in pairs}) == len(wanted) and (
+        len({j for _, j in pairs}) == len(held)
     )
+
+
+def _covers(one: Customer, other: Customer) -> bool:
+    for name, value in one.items():  # a loop, since this runs for every customer
+        if name in other and not same(value, _trimmed(other[name])):
+            return False
+    return True
 
 
 def _trimmed(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from benchmarks import bench, customers, processes
+from benchmarks import bench, customers, processes, readme, shares
 
+ROOT = Path(__file__).parents[1]
 MOST_GROWTH = 1.1
 
 
@@ -49,3 +53,31 @@ def test_the_plain_target_needs_a_request_a_batch(costs):
 def test_ten_times_the_records_take_no_more_memory(tmp_path):
     peaks = bench.memory(tmp_path, few=4_000, times=10)
     assert peaks["40000"] <= peaks["4000"] * MOST_GROWTH
+
+
+def test_the_reading_thread_s_time_is_shared_out():
+    thread = "thread (1): MainThread"
+    reads = f"{thread};MessageReader.process_lines (target_upwell/messages.py:57)"
+    maps = f"{reads};CustomerMapping.__call__ (target_upwell/mapping.py:111)"
+    checks = f"{maps};check (target_upwell/customer.py:121)"
+    other = "thread (2): batch-1;check (target_upwell/customer.py:121)"
+
+    shared = shares.shares([f"{reads} 1", f"{maps} 2", f"{checks} 5", f"{other} 90"])
+
+    found = {part: share for part, share in shared.items() if share}
+    assert found == {"handing on": 0.125, "mapping": 0.25, "check": 0.625}
+
+
+OWN_FRAMES = [frame for frame in shares.PARTS if "(target_upwell/" in frame]
+
+
+@pytest.mark.parametrize("frame", OWN_FRAMES)
+def test_a_part_of_the_profile_is_a_part_of_the_code(frame):
+    name, _, file = frame.partition(" (")
+    source = (ROOT / file).read_text(encoding="utf-8")
+    assert f"def {name.rpartition('.')[2]}(" in source
+
+
+def test_the_page_shows_the_last_results():
+    results = json.loads(readme.RESULTS.read_text(encoding="utf-8"))
+    assert readme.tables(results) in readme.README.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -43,6 +44,13 @@ def test_the_flow_is_the_one_that_the_command_draws():
     kept = (ROOT / "docs" / "images" / "flow.svg").read_text("utf-8")
 
     assert kept == flow.draw(), "run `make pictures`"
+
+
+def test_the_throughput_is_the_one_of_the_last_benchmark():
+    kept = (ROOT / "docs" / "images" / "throughput.svg").read_text("utf-8")
+    results = json.loads((ROOT / "benchmarks" / "results.json").read_text("utf-8"))
+
+    assert kept == throughput.draw(results), "run `make pictures`"
 
 
 def test_a_picture_has_a_title_and_a_description(picture):
