@@ -172,12 +172,12 @@ class _Translator(ast.NodeTransformer):
         return _python(f"record[{node.id!r}]")
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        # Whether two equal literals are one is up to whoever evaluates them.
-        if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops) and not (
-            isinstance(node.comparators[-1], ast.Constant)
-            and node.comparators[-1].value is None
-        ):
-            raise _Unsupported
+        if any(isinstance(op, ast.Is | ast.IsNot) for op in node.ops):
+            # Whether two equal literals are one is up to whoever evaluates them.
+            other = node.comparators[0]
+            is_none = isinstance(other, ast.Constant) and other.value is None
+            if len(node.ops) > 1 or not is_none:
+                raise _Unsupported
         return self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:

@@ -137,6 +137,21 @@ def test_what_stream_maps_are_made_of_is_compiled(expression, expected, monkeypa
     assert fast.transform(record) == {"out": expected}
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "__builtins__", "_attribute", "_Add", "_attribute(name, '__class__')", "eval",
+        "str.mro()", "name.__class__.__mro__", "''.join.__self__", "name.format(1)",
+        "(lambda: 1)()", "[n for n in (1, 2)]", "__import__('os')", "'x' * 10 ** 6",
+        "2 ** 10 ** 6", "config.__class__", "record.clear()", "email is name is None",
+        "self.pop('name')", "name.translate.__call__", "(name := 1)", "[*email]",
+    ],
+)  # fmt: skip
+def test_nothing_is_allowed_that_the_sdk_does_not_allow(expression):
+    fields, record = {"out": expression}, {"name": "Ä", "email": "a;b"}
+    assert outcome(compiled(fields), record) == outcome(stream_map(fields), record)
+
+
 def test_a_failure_is_the_sdks_and_says_where():
     failed = []
     fast = stream_map({"out": "missing"})
