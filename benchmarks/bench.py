@@ -204,7 +204,7 @@ def time_shares(folder: Path, number: int) -> dict[str, float]:
         processes.server(LATENCY_MS) as server,
         processes.configuration(case.settings(server)) as path,
     ):
-        measured = shares.measure([*TARGET, "--config", path], source)
+        measured = shares.measure(path, source)
     return {part: round(share, 3) for part, share in measured.items()}
 
 
