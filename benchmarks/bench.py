@@ -78,7 +78,9 @@ class Case:
         }
 
 
-def compare(cases: list[Case], latency_ms: int, repeats: int, records: int) -> Iterator:  # type: ignore[type-arg]
+def compare(
+    cases: list[Case], latency_ms: int, repeats: int, records: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Run cases by turns, each time into an empty account."""
     for _ in range(repeats):
         for case in cases:
@@ -144,22 +146,23 @@ def later_runs(folder: Path, number: int, repeats: int) -> dict[str, Any]:
     return {case.name: case.result(number) for case in (again, partly)}
 
 
-def at_once(folder: Path, number: int) -> list[dict[str, Any]]:
+def at_once(folder: Path, number: int, repeats: int) -> list[dict[str, Any]]:
     """Load with different numbers of requests at once."""
     source = customers.write_file(folder / f"{number}.singer", number)
-    rows = []
-    for parallel in (1, 2, 4, 8, 16):
-        case = Case(
+    cases = [
+        Case(
             str(parallel),
             TARGET,
             source,
             stream_maps=customers.FULL_MAP,
             max_parallel_requests=parallel,
         )
-        with processes.server(LATENCY_MS) as server:
-            case.run(server)
-        rows.append({"parallel": parallel, **case.result(number)})
-    return rows
+        for parallel in (1, 2, 4, 8, 16)
+    ]
+    return [
+        {"parallel": int(name), **result}
+        for name, result in compare(cases, LATENCY_MS, repeats, number)
+    ]
 
 
 def memory(folder: Path, few: int, times: int) -> dict[str, float]:
@@ -225,7 +228,7 @@ def main() -> None:
             },
             "new": new_customers(folder, CUSTOMERS, REPEATS),
             "later": later_runs(folder, CUSTOMERS, REPEATS),
-            "at_once": at_once(folder, CUSTOMERS),
+            "at_once": at_once(folder, CUSTOMERS, REPEATS),
             "memory_mb": memory(folder, 50_000, 20),
             "microseconds": stages(),
             "shares": time_shares(folder, CUSTOMERS),
