@@ -262,9 +262,11 @@ def is_loopback(url: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # Older Pythons don't look into ::ffff:127.0.0.1 by themselves.
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _address_problems(url: str) -> Iterator[str]:

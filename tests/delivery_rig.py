@@ -93,9 +93,16 @@ class Rig:
         self.delivery.checkpoint(text.encode())
 
     def load(self, index):
-        """A load, as soon as it has begun."""
-        self.until(lambda: len(self.loads) > index)
-        return self.loads[index]
+        """The load of the batch that was opened so many after the first.
+
+        As soon as it has begun; threads do so in any order.
+        """
+
+        def begun():
+            return [one for one in self.loads if one.batch.sequence == index + 1]
+
+        self.until(begun)
+        return begun()[0]
 
     def until(self, wanted):
         """Wait for something that a worker or another thread does."""
