@@ -165,6 +165,24 @@ def at_once(folder: Path, number: int, repeats: int) -> list[dict[str, Any]]:
     ]
 
 
+def start_up(folder: Path, repeats: int) -> dict[str, float]:
+    """Measure the CPU seconds of a run of one customer, and of importing the SDK."""
+    source = customers.write_file(folder / "1.singer", 1)
+    imports = [sys.executable, "-c", "import singer_sdk"]
+    runs = dict(
+        compare(
+            [
+                Case("one customer", TARGET, source, stream_maps=customers.FULL_MAP),
+                Case("the SDK alone", imports, source),
+            ],
+            0,
+            repeats,
+            1,
+        )
+    )
+    return {name: run["cpu"] for name, run in runs.items()}
+
+
 def memory(folder: Path, few: int, times: int) -> dict[str, float]:
     """Compare the peak memory of few records with that of many times as many."""
     source = customers.write_file(folder / f"{few}.singer", few)
@@ -229,6 +247,7 @@ def main() -> None:
             "new": new_customers(folder, CUSTOMERS, REPEATS),
             "later": later_runs(folder, CUSTOMERS, REPEATS),
             "at_once": at_once(folder, CUSTOMERS, REPEATS),
+            "start_up_cpu": start_up(folder, 3 * REPEATS),
             "memory_mb": memory(folder, 50_000, 20),
             "microseconds": stages(),
             "shares": time_shares(folder, CUSTOMERS),
