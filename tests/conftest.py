@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from answering_server import AnsweringServer
 from sandbox_server import Sandbox
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, which the
@@ -31,3 +32,17 @@ def account(shared_sandbox):
     """An empty account: a shared sandbox, cleared, which is faster than a new one."""
     shared_sandbox.clear()
     return shared_sandbox
+
+
+@pytest.fixture(scope="session")
+def shared_server():
+    """A server that many tests share; see `server`."""
+    with AnsweringServer() as running:
+        yield running
+
+
+@pytest.fixture
+def server(shared_server):
+    """A server that answers as it is told, and was asked nothing yet."""
+    shared_server.forget()
+    return shared_server

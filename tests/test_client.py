@@ -14,7 +14,6 @@ from answering_server import (
     KEY,
     UPDATED,
     Answer,
-    AnsweringServer,
     create,
     search,
     update,
@@ -22,19 +21,6 @@ from answering_server import (
 
 from target_upwell.client import Update
 from target_upwell.errors import Refused, RunError, TooLarge
-
-
-@pytest.fixture(scope="module")
-def running():
-    with AnsweringServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.forget()
-    return running
-
 
 # What is asked
 

@@ -14,7 +14,6 @@ from answering_server import (
     FOUND,
     UPDATED,
     Answer,
-    AnsweringServer,
     create,
     search,
     update,
@@ -23,18 +22,6 @@ from answering_server import (
 from target_upwell import attempts as attempts_module
 from target_upwell.attempts import Attempts, retry_after
 from target_upwell.errors import OutcomeUnknown, RunError, Stopped
-
-
-@pytest.fixture(scope="module")
-def running():
-    with AnsweringServer() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.forget()
-    return running
 
 
 @pytest.mark.parametrize(
