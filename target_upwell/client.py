@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from target_upwell.settings import Settings
     from target_upwell.throttle import Throttle
 
+SHORTEST_PAUSE_SECONDS = 1.0
+"""After "too many requests" that says no more: limits count by the second or longer."""
+
 WORTH_ANOTHER = {Meaning.UNKNOWN, Meaning.THROTTLED, Meaning.NOT_TAKEN}
 
 _IDENTITY = ("id", "sourceSystem", "sourceSystemId")
@@ -214,7 +217,9 @@ class Client:
             if meaning is Meaning.THROTTLED:
                 wait = attempts.next_wait(self._summary(response))
                 pause = _pause(response)
-                self._throttle.refused(began, wait if pause is None else pause)
+                if pause is None:
+                    pause = max(wait, SHORTEST_PAUSE_SECONDS)
+                self._throttle.refused(began, pause)
                 continue
             self._throttle.answered()
             if meaning is Meaning.NOT_TAKEN:

@@ -21,6 +21,7 @@ from answering_server import (
 
 from target_upwell import attempts as attempts_module
 from target_upwell.attempts import Attempts, retry_after
+from target_upwell.client import SHORTEST_PAUSE_SECONDS
 from target_upwell.errors import OutcomeUnknown, RunError, Stopped
 
 
@@ -133,6 +134,14 @@ def test_the_server_says_how_long_to_wait(server, status):
     connection = server.connect(answer, Answer(body=FOUND))
     search(connection.client)
     assert connection.waits + connection.pauses == [17]
+
+
+def test_a_limit_that_does_not_say_how_long_is_left_alone_for_a_second(server):
+    connection = server.connect(*[Answer(429)] * 2, Answer(body=FOUND))
+    search(connection.client)
+    first, second = connection.pauses
+    assert first == SHORTEST_PAUSE_SECONDS
+    assert SHORTEST_PAUSE_SECONDS <= second <= 2
 
 
 def test_the_server_says_how_long_to_wait_after_an_unknown_insert(server):
