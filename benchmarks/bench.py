@@ -186,22 +186,17 @@ def start_up(folder: Path, repeats: int) -> dict[str, float]:
 def memory(folder: Path, few: int, times: int) -> dict[str, float]:
     """Compare the peak memory of few records with that of many times as many."""
     source = customers.write_file(folder / f"{few}.singer", few)
+    case = Case("memory", TARGET, source, stream_maps=customers.FULL_MAP)
     peaks = {}
     with processes.server(0) as server:
         for count in (1, times):
-            config = {
-                "api_url": server.url,
-                "api_key": processes.API_KEY,
-                "source_system": "BENCH",
-                "stream_maps": customers.FULL_MAP,
-            }
             # The shell's cat streams, so that nothing here grows with the input.
             with subprocess.Popen(
                 ["cat", *[str(source)] * count],  # noqa: S607 - whichever it is
                 stdout=subprocess.PIPE,
             ) as cat:
                 assert cat.stdout  # noqa: S101 - for the type checker
-                cost = processes.run(TARGET, config, cat.stdout)
+                cost = processes.run(TARGET, case.settings(server), cat.stdout)
             peaks[f"{few * count}"] = round(cost.peak, 1)
     return peaks
 

@@ -84,7 +84,8 @@ def _ratios_with_latency(results: Results) -> str:
     return (
         f"{ours['rows_per_second'] / plain['rows_per_second']:.1f} times the rows a "
         f"second of the plain target, and {ours['wall'] / limit:.2f} times start-up "
-        f"plus the limit (batches x latency / {results['parallel']} at once).\n"
+        f"({_start_up(results)['cpu']} CPU seconds between these runs) plus the limit "
+        f"(batches x latency / {results['parallel']} at once).\n"
     )
 
 

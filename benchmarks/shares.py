@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.processes import ENVIRONMENT
+
 if TYPE_CHECKING:
     from types import CodeType, FrameType
 
@@ -52,6 +54,7 @@ def measure(config: str, source: Path) -> dict[str, float]:
             stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
             check=True,
         )
     shares: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
