@@ -42,7 +42,7 @@ request has to wait for the work between two of them."""
 
 SECONDS_BETWEEN_THREADS = 0.0005
 """How long the reader's thread may keep others waiting that have got an answer; a tenth
-of Python's own, which at 100 ms of latency cost 5 to 8% of the throughput."""
+of Python's own, which costs throughput where the CPU is busy while requests wait."""
 
 
 class Pipeline:
