@@ -15,11 +15,11 @@ from singer_sdk.mapper import CustomStreamMap
 from singer_sdk.sinks.core import JSONSchemaValidator
 
 from benchmarks import customers
-from target_upwell import codec
-from target_upwell.batch import body_of
-from target_upwell.customer import SCHEMA, check
-from target_upwell.expressions import compile_expressions
-from target_upwell.mapping import CustomerMapping
+from target_upwell import json_codec
+from target_upwell.customers.mapping import CustomerMapping
+from target_upwell.customers.schema import SCHEMA, check
+from target_upwell.delivery.batch import body_of
+from target_upwell.singer.expressions import compile_expressions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ def measure() -> dict[str, dict[str, float]]:
         for record in made
     ]
     encoded = [line.encode() for line in lines]
-    records = [codec.decode(line)["record"] for line in encoded]
+    records = [json_codec.decode(line)["record"] for line in encoded]
     fast, slow = _stream_map(), _stream_map()
     compile_expressions(fast, lambda *_: None)
     mapped = [fast.transform(dict(record)) or {} for record in records]
@@ -56,7 +56,7 @@ def measure() -> dict[str, dict[str, float]]:
     authority = jsonschema.Draft7Validator(SCHEMA)
     tap_schema = JSONSchemaValidator(customers.SCHEMA["schema"])
     stages: dict[str, tuple[Callable[[Any], Any], Iterable[Any]]] = {
-        "parsing": (codec.decode, encoded),
+        "parsing": (json_codec.decode, encoded),
         "stream map": (lambda record: fast.transform(dict(record)), records),
         "mapping, with the check": (mapping, mapped),
         "check": (check, inputs),

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from target_upwell.customer import BILL_TO, PROPERTIES, SCHEMA, Kind
-from target_upwell.mapping import CustomerMapping, Invalid
+from target_upwell.customers.mapping import CustomerMapping
+from target_upwell.customers.schema import BILL_TO, PROPERTIES, SCHEMA, Kind
+from target_upwell.exceptions import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import Sink
 
-from target_upwell.batch import ENVELOPE_BYTES, Row, body_of, named
-from target_upwell.mapping import CustomerMapping, Invalid
+from target_upwell.customers.mapping import CustomerMapping
+from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, body_of, named
+from target_upwell.exceptions import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_upwell.batch import Source, SourceKey
+    from target_upwell.delivery.batch import Source
+    from target_upwell.resource import SourceKey
     from target_upwell.target import TargetUpwell
 
 STREAM = "customers"

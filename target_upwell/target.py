@@ -26,21 +26,20 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_upwell import batch_files
-from target_upwell.batch import Source
-from target_upwell.errors import RunError, Stopped
-from target_upwell.interrupts import EXIT_BY_SIGNAL, Interrupts
-from target_upwell.mapping import MappingError
-from target_upwell.messages import MessageReader
-from target_upwell.pipeline import Pipeline
-from target_upwell.routes import Route
-from target_upwell.settings import (
+from target_upwell.config import (
     CONFIG_SCHEMA,
     Settings,
     environment_problems,
     problems,
     worded,
 )
+from target_upwell.delivery.batch import Source
+from target_upwell.exceptions import MappingError, RunError, Stopped
+from target_upwell.run import Run
+from target_upwell.singer import batch_files
+from target_upwell.singer.reader import MessageReader
+from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
+from target_upwell.singer.stream_maps import StreamMapping
 from target_upwell.sinks import STREAM, CustomersSink
 
 if TYPE_CHECKING:
@@ -73,17 +72,17 @@ class TargetUpwell(Target):
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Check the configuration and put the parts together; nothing runs yet."""
-        self.interrupts = Interrupts()
+        self.signals = Signals()
         super().__init__(**kwargs)
         self.settings = Settings.of(self._config)
-        pipeline = Pipeline(self.settings, self.interrupts)
-        self.delivery = pipeline.delivery
-        self.report = pipeline.report
-        self._pipeline = pipeline
+        run = Run(self.settings, self.signals)
+        self.delivery = run.delivery
+        self.report = run.report
+        self._run = run
         reader: Any = self.message_reader
-        reader.interrupts = self.interrupts
+        reader.signals = self.signals
         reader.check = self.delivery.check
-        self._routes: dict[str, list[Route]] = {}
+        self._routes: dict[str, list[StreamMapping]] = {}
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
 
@@ -116,7 +115,7 @@ class TargetUpwell(Target):
             for problem in error.errors:
                 logger.error("%s", problem)
             sys.exit(1)
-        with target.interrupts.handled():
+        with target.signals.handled():
             code = target.run(file_input)
         sys.exit(code)
 
@@ -131,14 +130,14 @@ class TargetUpwell(Target):
         """
         # What start-up made stays to the end; the collector need not look at it again.
         gc.freeze()
-        self._pipeline.start()
+        self._run.start()
         try:
             self.listen(file_input)
         except Stopped:
-            self._pipeline.close(GRACE_SECONDS)
-            return EXIT_BY_SIGNAL + (self.interrupts.signal or 0)
+            self._run.close(GRACE_SECONDS)
+            return EXIT_BY_SIGNAL + (self.signals.signal or 0)
         except Exception:
-            self._pipeline.close(None)
+            self._run.close(None)
             raise
         return 0
 
@@ -215,7 +214,7 @@ class TargetUpwell(Target):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Note a signal; the SDK's own re-enters the drain (meltano/sdk#3775)."""
-        self.interrupts.handle(signum, frame)
+        self.signals.handle(signum, frame)
 
     # Messages. All overridden because the SDK's own hold records in sinks, end the run
     # at one bad record, and write STATE only when everything is drained.
@@ -277,13 +276,13 @@ class TargetUpwell(Target):
                 f"({type(error).__name__})"
             ) from None
 
-    def _route(self, stream_map: StreamMap, source: Source) -> Route:
+    def _route(self, stream_map: StreamMap, source: Source) -> StreamMapping:
         sink: Any = self.add_sink(
             STREAM,
             stream_map.transformed_schema,
             stream_map.transformed_key_properties,
         )
-        return Route(stream_map, sink, source)
+        return StreamMapping(stream_map, sink, source)
 
     def _refuse_unknown(self, stream: str) -> None:
         """Refuse a stream that is not about customers, unless the map removes it."""
@@ -342,7 +341,7 @@ class TargetUpwell(Target):
                 f"no stream named {STREAM!r} arrived; these did: {arrived}; alias one "
                 "of them in stream_maps"
             )
-        self._pipeline.finish()
+        self._run.finish()
         for sink in {
             route.sink for routes in self._routes.values() for route in routes
         }:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from target_upwell.sandbox import run as runner
-from target_upwell.sandbox.faults import FaultSettings
-from target_upwell.sandbox.server import Options, is_loopback
+from target_upwell.sandbox.server.faults import FaultSettings
+from target_upwell.sandbox.server.server import Options, is_loopback
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 _PERCENT = click.FloatRange(0, 100)

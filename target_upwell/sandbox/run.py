@@ -9,12 +9,12 @@ import sqlite3
 import sys
 from typing import TYPE_CHECKING
 
-from target_upwell.sandbox.server import Options, Server
+from target_upwell.sandbox.server.server import Options, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_upwell.sandbox.journal import Journal
+    from target_upwell.sandbox.account.journal import Journal
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CANNOT_START = 1

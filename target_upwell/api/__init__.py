@@ -1,0 +1,1 @@
+"""The Upwell API over HTTP."""

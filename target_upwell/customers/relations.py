@@ -1,0 +1,194 @@
+"""Coercions of what hangs on a customer: addresses, contacts, rule, settings.
+
+Pure. A relation arrives as an object, a list of them, `{"data": ...}`, or any of
+these as JSON text, and leaves as the API's `{"data": ...}`. None means that it is
+left out: the API takes an empty relation for none at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from target_upwell.customers.countries import country_code
+from target_upwell.customers.names import folded
+from target_upwell.customers.schema import ADDRESS_MEMBERS
+from target_upwell.customers.values import (
+    checked,
+    from_json,
+    json_value,
+    kind_of,
+    shown,
+    shown_name,
+    text,
+    whole_number,
+)
+from target_upwell.exceptions import Invalid
+
+Item = dict[str, Any]
+Member = tuple[str, Callable[[Any], Any]]
+
+
+def addresses(value: object) -> dict[str, list[Item]] | None:
+    """Return `{"data": [...]}` of postal addresses.
+
+    Raises:
+        Invalid: One of them holds a member that the API doesn't know, or a country
+            that is none.
+    """
+    return _list(value, _address)
+
+
+def items(value: object) -> dict[str, list[Item]] | None:
+    """Return `{"data": [...]}` of objects whose members are sent as they are.
+
+    Raises:
+        Invalid: One of them is no object, or can't be written as JSON.
+    """
+    return _list(value, _members)
+
+
+def settings(value: object) -> dict[str, Item] | None:
+    """Return `{"data": {...}}` of an object whose members are sent as they are.
+
+    Raises:
+        Invalid: No object, or one that can't be written as JSON.
+    """
+    return _object(value, _members)
+
+
+def rule(value: object) -> dict[str, Item] | None:
+    """Return `{"data": {...}}` of a customer's rule, its `dueOption` an integer.
+
+    Raises:
+        Invalid: No object, or a `dueOption` that is no whole number.
+    """
+    return _object(value, _rule)
+
+
+def country(value: object) -> str | None:
+    """Return the ISO 3166-1 alpha-2 code of a country.
+
+    Raises:
+        Invalid: Not a country.
+    """
+    name = text(value)
+    if name is None:
+        return None
+    code = country_code(name)
+    if code is None:
+        raise Invalid(f"{shown(name)} is not a country")
+    return code
+
+
+def _list(
+    value: object, convert: Callable[[dict[Any, Any]], Item]
+) -> dict[str, list[Item]] | None:
+    found = _unwrapped(value)
+    if found is None:
+        return None
+    if isinstance(found, dict):
+        found = [found]
+    if not isinstance(found, (list, tuple)):
+        raise Invalid(f"{kind_of(found)} is neither a list of objects nor an object")
+    data = []
+    for index, member in enumerate(found):
+        if member is None:
+            continue
+        try:
+            if not isinstance(member, dict):
+                raise Invalid(f"{kind_of(member)} is not an object")
+            item = convert(member)
+        except Invalid as exc:
+            raise exc.under(f"[{index}]") from None
+        if item:
+            data.append(item)
+    return {"data": data} if data else None
+
+
+def _object(
+    value: object, convert: Callable[[dict[Any, Any]], Item]
+) -> dict[str, Item] | None:
+    found = _unwrapped(value)
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise Invalid(f"{kind_of(found)} is not an object")
+    data = convert(found)
+    return {"data": data} if data else None
+
+
+def _unwrapped(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        value = from_json(value) if value.strip() else None
+    # Other keys beside `data` make it an object of that name's own.
+    if isinstance(value, dict) and len(value) == 1 and "data" in value:
+        return value["data"]
+    return value
+
+
+def _members(found: dict[Any, Any]) -> Item:
+    return {
+        name: member for name, member in json_value(found).items() if member is not None
+    }
+
+
+_ADDRESS_MEMBERS: dict[Any, Member] = {
+    member: (member, country if member == "country" else text)
+    for member in ADDRESS_MEMBERS
+}
+_BY_FOLDED_NAME = {folded(member): entry for member, entry in _ADDRESS_MEMBERS.items()}
+_RULE_MEMBERS: dict[Any, Member] = {"dueOption": ("dueOption", whole_number)}
+
+
+def _address(found: dict[Any, Any]) -> Item:
+    return _coerced(found, _ADDRESS_MEMBERS, _address_member)
+
+
+def _rule(found: dict[Any, Any]) -> Item:
+    return _coerced(found, _RULE_MEMBERS, _rule_member)
+
+
+def _coerced(
+    found: dict[Any, Any],
+    exact: dict[Any, Member],
+    member_of: Callable[[Any], Member],
+) -> Item:
+    item: Item = {}
+    for name, value in found.items():
+        member, convert = exact.get(name) or member_of(name)
+        if member != name and member in found:
+            continue  # the exact spelling wins
+        if value is None:
+            continue
+        try:
+            coerced = convert(value)
+        except Invalid as exc:
+            raise exc.under(f".{shown_name(member)}") from None
+        if coerced is None:
+            continue
+        if member in item:
+            raise Invalid(
+                "several members match it; keep one of them", f".{shown_name(member)}"
+            )
+        item[member] = coerced
+    return item
+
+
+@lru_cache(maxsize=256)
+def _address_member(name: object) -> Member:
+    member = _BY_FOLDED_NAME.get(folded(name)) if isinstance(name, str) else None
+    if member is None:
+        due = ", ".join(ADDRESS_MEMBERS)
+        raise Invalid(f"{shown(name)} is no member of an address, which are {due}")
+    return member
+
+
+@lru_cache(maxsize=256)
+def _rule_member(name: object) -> Member:
+    if not isinstance(name, str):
+        raise Invalid(f"{kind_of(name)} can't be the name of an object's member")
+    if folded(name) == folded("dueOption"):
+        return _RULE_MEMBERS["dueOption"]
+    return checked(name), json_value

@@ -1,0 +1,205 @@
+"""The customer input: its properties and its JSON Schema, as data.
+
+A second Upwell resource would be a second such file. How a record's values are
+coerced into these properties is `mapping.py`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+
+from target_upwell.customers.values import kind_of, shown_name
+from target_upwell.resource import Endpoint, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Kind(Enum):
+    """What a property holds, and so how a record's value is coerced."""
+
+    TEXT = "text"
+    EMAIL = "e-mail address"
+    EMAILS = "e-mail addresses"
+    TIMESTAMP = "timestamp"
+    JSON = "JSON"
+    ADDRESSES = "addresses"
+    OBJECTS = "list of objects"
+    RULE = "rule"
+    SETTINGS = "settings"
+
+
+_MAX_REASON_CHARACTERS = 300
+_IMPERSONAL = frozenset(
+    {"additionalProperties", "maximum", "minItems", "minLength", "minimum", "required"}
+)
+"""Keywords whose findings quote names of properties, whole numbers, or nothing."""
+_RELATIONS = frozenset({Kind.ADDRESSES, Kind.OBJECTS, Kind.RULE, Kind.SETTINGS})
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a customer input.
+
+    Attributes:
+        name: As the API spells it.
+        kind: What it holds.
+        readable: Shown in replies, so that it can be compared.
+    """
+
+    name: str
+    kind: Kind
+    readable: bool = False
+
+    @cached_property
+    def updatable(self) -> bool:
+        """A column, which an update's `input` takes; relations it does not."""
+        return self.kind not in _RELATIONS
+
+
+PROPERTIES: dict[str, Property] = {
+    entry.name: entry
+    for entry in (
+        Property("addresses", Kind.ADDRESSES, readable=True),
+        Property("addressesLastUpdatedAt", Kind.TIMESTAMP),
+        Property("billToCustomerId", Kind.TEXT, readable=True),
+        Property("ccEmailAddresses", Kind.EMAILS, readable=True),
+        Property("collectorId", Kind.TEXT),
+        Property("contacts", Kind.OBJECTS),
+        Property("contactsLastUpdatedAt", Kind.TIMESTAMP),
+        Property("customerEmailSettings", Kind.SETTINGS),
+        Property("customerIntegrationSettings", Kind.SETTINGS),
+        Property("customerRule", Kind.RULE, readable=True),
+        Property("deletedAt", Kind.TIMESTAMP),
+        Property("emailAddress", Kind.EMAIL, readable=True),
+        Property("metadata", Kind.JSON, readable=True),
+        Property("name", Kind.TEXT, readable=True),
+        Property("paymentLineItems", Kind.OBJECTS),
+        Property("remittanceLineItems", Kind.OBJECTS),
+        Property("sourceSystem", Kind.TEXT, readable=True),
+        Property("sourceSystemId", Kind.TEXT, readable=True),
+    )
+}
+
+CUSTOMERS = Resource(
+    name="customers",
+    key=("sourceSystem", "sourceSystemId"),
+    bulk=Endpoint("POST", "/bulk-customers", "createCustomers"),
+    search=Endpoint("POST", "/customers/search", "customers"),
+    update=Endpoint("PUT", "/customers", "updateCustomer"),
+    related_input="customerRulesInput",
+    related_reply="updateCustomerRules",
+)
+"""SEEN in Upwell's reference; the shapes of the replies too."""
+
+BILL_TO = "billToSourceSystemId"
+"""The parent by its id in the source: this target's own, never sent."""
+
+ADDRESS_MEMBERS = (
+    "city",
+    "companyName",
+    "country",
+    "name",
+    "phoneNumber",
+    "stateOrProvince",
+    "streetLine1",
+    "streetLine2",
+    "type",
+    "zipOrPostalCode",
+)
+
+SCHEMA: dict[str, Any] = json.loads(
+    resources.files(__package__).joinpath("customer.schema.json").read_text("utf-8")
+)
+
+
+_BOUNDS = {
+    "minLength": "min_length",
+    "minItems": "min_length",
+    "minProperties": "min_length",
+    "minimum": "ge",
+    "maximum": "le",
+    "pattern": "pattern",
+}
+_TYPES = {"string": str, "integer": int, "array": list, "object": dict}
+
+
+def check(customer_input: Mapping[str, Any]) -> str | None:
+    """Return why a customer input doesn't match `SCHEMA`, or None if it does.
+
+    The reason names the path and holds no value but whole numbers.
+    """
+    try:
+        msgspec.convert(customer_input, _CHECKED)
+    except msgspec.ValidationError:
+        return _reason(customer_input)
+    return None
+
+
+def _type_of(schema: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - a type
+    """Return a type to which msgspec converts what matches a schema, and nothing else.
+
+    It knows the keywords that `SCHEMA` uses. Where it is stricter than JSON Schema,
+    `jsonschema` has the last word.
+    """
+    kinds = schema.get("type")
+    if kinds is None:
+        return Any
+    if isinstance(kinds, list):
+        (kind,) = (kind for kind in kinds if kind != "null")
+        return _type_of({**schema, "type": kind}, name) | None
+    if "properties" in schema:
+        required = schema.get("required", ())
+        members: list[Any] = [
+            (n, _type_of(member, n), *(() if n in required else (None,)))
+            for n, member in schema["properties"].items()
+        ]
+        return msgspec.defstruct(
+            name,
+            members,
+            forbid_unknown_fields=not schema.get("additionalProperties", True),
+            kw_only=True,
+        )
+    found: Any = _TYPES[kinds]
+    if kinds == "array":
+        found = list[_type_of(schema["items"], name)]  # type: ignore[misc]
+    bounds = {_BOUNDS[key]: value for key, value in schema.items() if key in _BOUNDS}
+    return Annotated[found, msgspec.Meta(**bounds)] if bounds else found
+
+
+_CHECKED = _type_of(SCHEMA, "Customer")
+
+
+def _reason(customer_input: Mapping[str, Any]) -> str | None:
+    # jsonschema is the authority and words the finding, but is fifty times slower.
+    import jsonschema  # noqa: PLC0415
+
+    errors = jsonschema.Draft7Validator(SCHEMA).iter_errors(customer_input)
+    error = jsonschema.exceptions.best_match(errors)
+    if error is None:
+        return None
+    path = "".join(
+        f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}"
+        for position, step in enumerate(error.absolute_path)
+        if not (position == 1 and step == "data")
+    )
+    worded = _worded(error)
+    return (f"{path[1:]}: {worded}" if path else worded)[:_MAX_REASON_CHARACTERS]
+
+
+def _worded(error: Any) -> str:  # noqa: ANN401 - what jsonschema found
+    """Word a finding without the value: it may be personal, or a whole record."""
+    if error.validator in _IMPERSONAL:
+        return str(error.message)
+    found, due = kind_of(error.instance), error.validator_value
+    if error.validator == "type":
+        types = [due] if isinstance(due, str) else due
+        return f"{found} where {' or '.join(map(str, types))} is due"
+    return f"{found} that does not fit {error.validator} {due!r}"

@@ -1,0 +1,1 @@
+"""When a batch is loaded, and when STATE goes out."""

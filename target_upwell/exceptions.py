@@ -1,0 +1,125 @@
+"""Every exception of the program, under one base.
+
+Messages are for a person: one line that says what happened and what to do, without a
+secret and without personal data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+
+class TargetUpwellError(Exception):
+    """The base of all exceptions of this package."""
+
+
+class RunError(TargetUpwellError):
+    """The run can't go on; the message is one line for a person."""
+
+
+class OutputClosed(RunError):
+    """Nobody reads what the target writes."""
+
+
+class InputError(RunError):
+    """The input is not what a tap sends."""
+
+
+class TooManyRejects(RunError):
+    """More records were rejected than the user allows."""
+
+
+class Stopped(TargetUpwellError):
+    """The run is being stopped, so no new request may begin."""
+
+
+class NotJSON(TargetUpwellError, ValueError):
+    """Text that is not valid JSON; the message says where, and quotes none of it."""
+
+
+class MappingError(TargetUpwellError):
+    """A stream as a whole can't be mapped; the message says what to change."""
+
+
+class Invalid(TargetUpwellError):
+    """One record can't be loaded.
+
+    Attributes:
+        reason: What was found and what was due.
+        path: The property, with index and member, e.g. `addresses[0].country`.
+    """
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        """Keep the reason and the path apart, so that callers can prefix the path."""
+        super().__init__(reason, path)
+        self.reason = reason
+        self.path = path
+
+    def __str__(self) -> str:
+        """Word the whole for a person."""
+        return f"{self.path}: {self.reason}" if self.path else self.reason
+
+    def under(self, prefix: str) -> Invalid:
+        """Return the same finding, seen from one level further up."""
+        return Invalid(self.reason, prefix + self.path)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What Upwell said when it turned a request down.
+
+    Attributes:
+        status: The HTTP status.
+        code: Upwell's code, such as `constraint-violation`; empty if it gave none.
+        message: Upwell's own words; those of HTTP if it gave none.
+        row: The index of the input that the error is about, if the error's path has
+            one.
+    """
+
+    status: int
+    code: str
+    message: str
+    row: int | None = None
+
+    @property
+    def is_uniqueness(self) -> bool:
+        """Whether it is about a customer that exists already.
+
+        The text is Hasura's (SEEN in Upwell's integration patterns), the code that of
+        Upwell's page on error codes. The name of the constraint is not known.
+        """
+        return (
+            self.message.startswith("Uniqueness violation")
+            or self.code == "RESOURCE_ALREADY_EXISTS"
+            or self.status == HTTPStatus.CONFLICT
+        )
+
+    def __str__(self) -> str:
+        """Say it in Upwell's words, with code and status."""
+        code = f", {self.code}" if self.code else ""
+        return f"Upwell refused it: {self.message} ({self.status}{code})"
+
+
+class Refused(TargetUpwellError):
+    """Upwell turned a request down."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+class TooLarge(TargetUpwellError):
+    """The body of a request was too large for the server."""
+
+
+class AmbiguousOutcome(TargetUpwellError):
+    """A request may have been carried out or not; the message says why.
+
+    Attributes:
+        pause: Seconds that the server asks to wait; none if it did not say.
+    """
+
+    def __init__(self, why: str, pause: float | None = None) -> None:
+        super().__init__(why)
+        self.pause = pause

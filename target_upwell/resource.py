@@ -1,0 +1,49 @@
+"""What the rest of the program needs to know of one Upwell resource, as plain data.
+
+`api/`, `delivery/`, `reporting/` and what is general in `upsert/` take a resource and
+spell none of its words. Customers are described in `customers/schema.py`; a second
+resource is a second such folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SourceKey = tuple[str, str]
+"""`(source system, id in it)`: identifies a record of a resource in Upwell."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One operation: where it is, and under which key its reply holds the result."""
+
+    method: str
+    path: str
+    reply: str
+
+    def __str__(self) -> str:
+        """Name it in messages and metrics."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One Upwell resource.
+
+    Attributes:
+        name: Its name, and that of its streams; in the plural.
+        key: The properties that make the source key: the system, and the id in it.
+        bulk: Inserts many.
+        search: Finds some.
+        update: Changes the columns of one, by its source key; None if nothing does.
+        related_input: The second input of an update, for the columns of a related row.
+        related_reply: The key of the update's reply that counts related rows.
+    """
+
+    name: str
+    key: tuple[str, str]
+    bulk: Endpoint
+    search: Endpoint
+    update: Endpoint | None = None
+    related_input: str | None = None
+    related_reply: str | None = None

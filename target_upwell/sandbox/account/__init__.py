@@ -1,0 +1,1 @@
+"""The account: tables, validation, search, and the log of requests."""

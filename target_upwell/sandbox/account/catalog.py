@@ -1,0 +1,154 @@
+"""What the sandbox's page shows, read from the account a page at a time.
+
+Every list comes in the order of an index, so that a page costs the same in a large
+account. It knows nothing of HTML.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from target_upwell.sandbox.account.customer import decode, full
+from target_upwell.sandbox.account.values import encode
+from target_upwell.sandbox.page.words import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_upwell.sandbox.account.store import Store
+
+PAGE_ROWS = 50
+_MOST_WORDS = 8
+_CUSTOMERS = (
+    "SELECT id, name, source_system AS sourceSystem,"
+    " source_system_id AS sourceSystemId, email_address AS emailAddress,"
+    " times_updated AS timesUpdated, changed_at AS changedAt FROM customers"
+    "{where} ORDER BY changed_at DESC, number DESC LIMIT ? OFFSET ?"
+)
+_REQUESTS = (
+    "SELECT number, at, method, path, rows, status, milliseconds, fault,"
+    " created, updated FROM requests{where} ORDER BY number DESC LIMIT ? OFFSET ?"
+)
+_CHANGES = (
+    "SELECT changes.number, changes.kind, changes.properties, changes.request,"
+    " requests.at, requests.method, requests.path, requests.rows, requests.status,"
+    " requests.milliseconds, requests.fault,"
+    " customers.id, customers.name, customers.source_system_id AS sourceSystemId"
+    " FROM changes LEFT JOIN requests ON requests.number = changes.request"
+    " LEFT JOIN customers ON customers.id = changes.customer"
+    "{where} ORDER BY changes.number DESC LIMIT ? OFFSET ?"
+)
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a list.
+
+    Attributes:
+        rows: The rows.
+        total: How many rows the list has.
+        number: Which page it is, from 1.
+    """
+
+    rows: list[Record]
+    total: int
+    number: int
+
+    @property
+    def last(self) -> int:
+        """The number of the last page; 1 for an empty list."""
+        return max(-(-self.total // PAGE_ROWS), 1)
+
+    @property
+    def first_row(self) -> int:
+        """The place of the first row in the list, from 1."""
+        return (self.number - 1) * PAGE_ROWS + 1
+
+    @property
+    def last_row(self) -> int:
+        """The place of the last row in the list."""
+        return self.first_row + len(self.rows) - 1
+
+
+class Catalog:
+    """The lists of one account."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def customers(self, sought: str, page: int) -> Page:
+        """Customers, the last changed first.
+
+        Args:
+            sought: Words that are all in the name or the source id, in any case.
+            page: Which page; one beyond the end stands for the last.
+        """
+        words = folded(sought).split()[:_MOST_WORDS]
+        where = " AND ".join(["instr(found_by, ?) > 0"] * len(words))
+        return self._page("customers", _CUSTOMERS, where, words, page)
+
+    def customer(self, customer_id: str) -> Record | None:
+        """All that is stored of a customer; None if there is none of this id."""
+        found = self._store.find("id = ?", [customer_id])
+        if not found:
+            return None
+        return _plain(full(found[0], self._store.related(found)))
+
+    def history(self, customer_id: str, page: int) -> Page:
+        """What changed a customer, the last change first."""
+        where = "changes.customer = ?"
+        return self._changes(where, [customer_id], page)
+
+    def requests(self, page: int, *, refused: bool) -> Page:
+        """Requests, the last first; all of them, or those that were refused."""
+        where = "status >= 400" if refused else ""
+        return self._page("requests", _REQUESTS, where, [], page)
+
+    def request(self, number: int) -> Record | None:
+        """A request; None if there is none of this number."""
+        found = self._rows(_REQUESTS, "number = ?", [number, 1, 0])
+        return found[0] if found else None
+
+    def effects(self, number: int, page: int) -> Page:
+        """What a request changed, the last change first."""
+        return self._changes("changes.request = ?", [number], page)
+
+    def _changes(self, where: str, parameters: Sequence[Any], page: int) -> Page:
+        changes = self._page("changes", _CHANGES, where, parameters, page)
+        for change in changes.rows:
+            change["properties"] = decode(change["properties"])
+        return changes
+
+    def _page(
+        self,
+        table: str,
+        select: str,
+        where: str,
+        parameters: Sequence[Any],
+        page: int,
+    ) -> Page:
+        condition = f" WHERE {where}" if where else ""
+        (total,) = self._store.connection.execute(
+            f"SELECT count(*) FROM {table}{condition}",  # noqa: S608 - names from here
+            parameters,
+        ).fetchone()
+        last = Page([], total, 1).last
+        number = min(max(page, 1), last)
+        offset = (number - 1) * PAGE_ROWS
+        rows = self._rows(select, where, [*parameters, PAGE_ROWS, offset])
+        return Page(rows, total, number)
+
+    def _rows(self, select: str, where: str, parameters: Sequence[Any]) -> list[Record]:
+        cursor = self._store.connection.execute(
+            select.format(where=f" WHERE {where}" if where else ""), parameters
+        )
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _plain(value: Record) -> Record:
+    """Turn JSON that is encoded already, and is within, into what it stands for."""
+    plain: Record = decode(encode(value))
+    return plain

@@ -1,0 +1,248 @@
+"""The HTTP side: aiohttp in front of the operations.
+
+It refuses strangers, lets the faults happen, holds requests back when a test asks
+for it, and writes the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from target_upwell.sandbox.account.journal import Entry, Journal
+from target_upwell.sandbox.account.store import Store
+from target_upwell.sandbox.page.page import SandboxPage
+from target_upwell.sandbox.server import endpoints
+from target_upwell.sandbox.server.api import Api
+from target_upwell.sandbox.server.control import Control, Holds
+from target_upwell.sandbox.server.faults import Faults, FaultSettings, NextFault
+from target_upwell.sandbox.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_SHUTDOWN_GRACE_S = 2.0
+_RETRY_AFTER_S = 1.0
+_REASONS = {
+    "413": "Request Entity Too Large",
+    "502": "Bad Gateway",
+    "503": "Service Temporarily Unavailable",
+    "504": "Gateway Time-out",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sandbox is set up.
+
+    Attributes:
+        host: The loopback address to listen on.
+        port: The port; 0 for any that is free.
+        database: The file of the account, or `:memory:`.
+        api_key: The key that requests must carry.
+        seed: Makes the random faults repeatable.
+        faults: The faults to begin with.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    database: str = ":memory:"
+    api_key: str = "sandbox-key"
+    seed: int | None = None
+    faults: FaultSettings = field(default_factory=FaultSettings)
+
+
+class Server:
+    """A sandbox, served while the `async with` block runs.
+
+    Attributes:
+        url: The address of the API, once it is served.
+        root: The address without the path.
+    """
+
+    url: str
+    root: str
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._store = Store(options.database)
+        self._faults = Faults(options.faults, options.seed)
+        self._holds = Holds()
+        self._api = Api(self._store, self._faults)
+        self.journal = Journal(self._store)
+        # Larger bodies are refused here, not by aiohttp: 0 is no limit.
+        self._app = web.Application(client_max_size=0, middlewares=[only_loopback])
+        control = Control(self._store, self.journal, self._faults, self._holds)
+        page = SandboxPage(self._store, self.journal)
+        self._app.add_routes([*control.routes(), *page.routes()])
+        self._app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(
+            self._app, access_log=None, shutdown_timeout=_SHUTDOWN_GRACE_S
+        )
+
+    async def __aenter__(self) -> Self:
+        """Listen.
+
+        Raises:
+            OSError: When the port is taken.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._options.host, self._options.port)
+        try:
+            await site.start()
+        except OSError:
+            await self._close()
+            raise
+        host, port = self._runner.addresses[0][:2]
+        self.root = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.url = f"{self.root}{endpoints.BASE}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the requests under way come to their end, and close the account."""
+        await self._close()
+
+    async def _close(self) -> None:
+        self._holds.release()
+        await self._runner.cleanup()
+        self._store.close()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/_sandbox/"):
+            return _refused(Refusal("Endpoint not found", "not-found", status=404))
+        entry = self.journal.begin(request.method, request.path)
+        try:
+            response = await self._answer(request, entry)
+            if response is None:
+                if request.transport is not None:
+                    request.transport.abort()
+                return web.Response()
+            entry.status = response.status
+            return response
+        finally:
+            self.journal.end(entry)
+
+    async def _answer(
+        self, request: web.Request, entry: Entry
+    ) -> web.StreamResponse | None:
+        """The answer to a request, or None if its connection is to be cut."""
+        body = await request.read()
+        if request.headers.get("Authorization") != self._options.api_key:
+            return _refused(
+                Refusal(
+                    "Authentication hook unauthorized this request",
+                    "access-denied",
+                    status=401,
+                )
+            )
+        settings = self._faults.settings
+        fault = self._faults.choose(request.method, request.path)
+        if settings.latency:
+            await asyncio.sleep(settings.latency / 1000)
+        if settings.max_body is not None and len(body) > settings.max_body:
+            entry.fault = "413"
+            return _by_proxy("413")
+        wait = self._faults.over_the_limit()
+        if wait is not None:
+            entry.fault = "rate-limit"
+            return self._too_many(wait)
+        late = fault is not None and (fault.after or fault.fault == "lost-reply")
+        if fault is not None and not late:
+            return self._befall(fault, entry)
+        await self._holds.wait(request.path, before=True)
+        response = self._perform(request, body, entry)
+        await self._holds.wait(request.path, before=False)
+        if fault is not None:
+            return self._befall(fault, entry)
+        return response
+
+    def _perform(self, request: web.Request, body: bytes, entry: Entry) -> web.Response:
+        try:
+            endpoint, in_path = endpoints.match(request.method, request.path)
+            entry.route = f"{endpoints.BASE}{endpoint.path}"
+            variables = endpoints.variables(endpoint, body, request.query, in_path)
+            reply = getattr(self._api, endpoint.operation)(variables, entry)
+        except Refusal as refusal:
+            return _refused(refusal)
+        except sqlite3.OperationalError:
+            return _refused(Refusal("database query error", "unexpected", status=500))
+        return web.Response(
+            body=msgspec.json.encode(reply), content_type="application/json"
+        )
+
+    def _befall(self, fault: NextFault, entry: Entry) -> web.Response | None:
+        entry.fault = fault.fault
+        if fault.fault in ("reset", "lost-reply"):
+            return None
+        if fault.fault == "429":
+            return self._too_many(_RETRY_AFTER_S)
+        if fault.fault == "500":
+            return _refused(Refusal("database query error", "unexpected", status=500))
+        return _by_proxy(fault.fault)
+
+    def _too_many(self, wait: float) -> web.Response:
+        return _refused(
+            Refusal("Rate limit exceeded", "rate-limit-exceeded", status=429),
+            self._faults.retry_after(wait),
+        )
+
+
+@web.middleware
+async def only_loopback(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what was not sent to a loopback name.
+
+    A web page elsewhere could otherwise reach the sandbox through a name of its
+    own that resolves to this machine.
+    """
+    if is_loopback(urlsplit(f"//{request.host}").hostname or ""):
+        return await handler(request)
+    return _refused(
+        Refusal("the sandbox answers to loopback names only", "forbidden", status=403)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(refusal: Refusal, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        status=refusal.status,
+        body=msgspec.json.encode(refusal.body()),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def _by_proxy(status: str) -> web.Response:
+    """An answer that no API gave, in the words of nginx."""
+    title = f"{status} {_REASONS[status]}"
+    return web.Response(
+        status=int(status),
+        text=f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n"
+        "</body>\r\n</html>\r\n",
+        content_type="text/html",
+    )

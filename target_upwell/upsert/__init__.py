@@ -1,0 +1,1 @@
+"""What becomes of a batch: look up, diff, create, update, reject."""

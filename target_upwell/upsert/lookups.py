@@ -1,0 +1,148 @@
+"""Which customers of a batch Upwell holds: searches by source key.
+
+A search may show fewer customers than there are, because it is capped, so "not found"
+is a guess. The class learns how many a search gives at most, and knows when guessing
+that all are new, without a search, is worth it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from target_upwell.exceptions import Refused, RunError, TooLarge
+from target_upwell.upsert.diff import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from target_upwell.api.client import Client
+    from target_upwell.resource import SourceKey
+    from target_upwell.upsert.diff import Customer
+
+FEWEST_PLAUSIBLE_CAP = 10
+"""Upwell's own default limit (SEEN); a search that gives fewer was not capped."""
+
+
+class Lookups:
+    """Searches over the whole run; threads share it."""
+
+    def __init__(self, client: Client, page: int) -> None:
+        """Look customers up.
+
+        Args:
+            client: Sends the searches.
+            page: Keys to ask for in one search, at most.
+        """
+        self._client = client
+        self._lock = threading.Lock()
+        self._page = page
+        self._most_given = 0
+
+    def find(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Customer]:
+        """Find customers, as far as one search for each page shows them."""
+        return self._find(keys, self._page)
+
+    def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Customer]:
+        """Find customers where "not found" must be more than a guess."""
+        asked = list(keys)
+        found = self.find(asked)
+        return found | self.find_hidden(key for key in asked if key not in found)
+
+    def find_hidden(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Customer]:
+        """Find customers of which some must exist, though a search showed none.
+
+        It asks for no more at once than a search was seen to give, and goes on until
+        nothing new turns up. What it learns about the cap holds for the later searches.
+        """
+        queue = list(dict.fromkeys(keys))
+        found: dict[SourceKey, Customer] = {}
+        size = self._most_at_once()
+        while queue:
+            page, queue = queue[:size], queue[size:]
+            given = self._find(page, size)
+            found.update(given)
+            if len(given) == len(page):
+                size = min(size * 2, self._page)
+                continue
+            size = self._most_at_once()
+            if given and len(given) >= self._most_given:
+                # As many as a search ever gave: the others may be hidden behind them.
+                queue = [key for key in page if key not in given] + queue
+        if len(found) >= FEWEST_PLAUSIBLE_CAP:
+            with self._lock:
+                self._page = self._most_at_once()
+        return found
+
+    def _most_at_once(self) -> int:
+        """Tell how many keys one search can be trusted with."""
+        if not self._most_given:
+            return self._page
+        return min(self._page, max(self._most_given, FEWEST_PLAUSIBLE_CAP))
+
+    def _find(self, keys: Iterable[SourceKey], size: int) -> dict[SourceKey, Customer]:
+        by_system: dict[str, list[str]] = defaultdict(list)
+        for system, source_id in keys:
+            by_system[system].append(source_id)
+        asked = {(system, i) for system, ids in by_system.items() for i in ids}
+        return {
+            key: customer
+            for system, ids in by_system.items()
+            for page in _pages(ids, size)
+            for customer in self._search(system, page)
+            # One that was not asked for says nothing about those that were.
+            if (key := key_of(customer)) in asked
+        }
+
+    def _search(self, system: str, ids: Sequence[str]) -> list[Customer]:
+        try:
+            customers = self._client.search(system, ids)
+        except Refused as refused:
+            raise RunError(
+                f"POST /customers/search: {refused}; without it nobody can tell what "
+                "exists already"
+            ) from None
+        except TooLarge:
+            if len(ids) == 1:
+                raise RunError(
+                    "POST /customers/search: a search for a single customer is too "
+                    "large for Upwell; check api_url, and what stands in between"
+                ) from None
+            half = len(ids) // 2
+            with self._lock:
+                self._page = min(self._page, half)
+            return self._search(system, ids[:half]) + self._search(system, ids[half:])
+        with self._lock:
+            self._most_given = max(self._most_given, len(customers))
+        return customers
+
+
+class NewcomerGuess:
+    """Whether to leave the lookup out, since the last batches held only new customers.
+
+    A wrong guess costs a refused request, so each one doubles the number of such
+    batches that it takes to guess again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._streak = 0
+        self._needed = 1
+
+    @property
+    def all_new(self) -> bool:
+        """Whether the next batch is worth posting without a lookup."""
+        return self._streak >= self._needed
+
+    def learn(self, *, all_new: bool, guessed: bool) -> None:
+        """Take in how a batch turned out."""
+        with self._lock:
+            self._streak = self._streak + 1 if all_new else 0
+            if guessed and not all_new:
+                self._needed *= 2
+
+
+def _pages(ids: Sequence[SourceKey] | Sequence[str], size: int) -> Iterator[list]:  # type: ignore[type-arg]
+    for start in range(0, len(ids), size):
+        yield list(ids[start : start + size])

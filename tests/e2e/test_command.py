@@ -1,0 +1,305 @@
+"""The command line: what it takes, and how each mistake ends in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+
+import pytest
+from answering_server import Answer, AnsweringServer
+from sandbox_server import Sandbox
+from target_command import (
+    COMMAND,
+    DEADLINE_S,
+    Result,
+    encoded,
+    record,
+    run_target,
+    schema,
+    state,
+)
+
+KEY = "uk_live_4711secret"
+NEEDED = {"TARGET_UPWELL_API_KEY": KEY, "TARGET_UPWELL_SOURCE_SYSTEM": "T"}
+STREAM = [schema("id", "name"), record(id="1", name="A"), state({"n": 1})]
+
+
+@pytest.fixture(scope="module")
+def account():
+    with Sandbox(api_key=KEY) as sandbox:
+        yield sandbox
+
+
+def command(*args, given=b"", cwd=None, env=None, **kwargs):
+    inherited = {k: v for k, v in os.environ.items() if "UPWELL" not in k}
+    run = subprocess.run(
+        [COMMAND, *map(str, args)],
+        **({} if "stdin" in kwargs else {"input": given}),
+        capture_output=True,
+        env={**inherited, **(env or {})},
+        timeout=DEADLINE_S,
+        cwd=cwd,
+        check=False,
+        **kwargs,
+    )
+    return Result(run.returncode, run.stdout.decode(), run.stderr.decode())
+
+
+def failed(result, *words):
+    """Give the one line that a failure ends in; there is no other trace of it."""
+    assert result.code == 1
+    assert "Traceback" not in result.stderr
+    assert KEY not in result.stderr + result.stdout
+    (line,) = result.errors
+    for word in words:
+        assert word in line
+    assert "defect" not in line
+    return line
+
+
+# What describes it
+
+
+def test_it_tells_its_version():
+    result = command("--version")
+    assert result.code == 0
+    assert result.stdout.startswith("target-upwell v")
+
+
+def test_it_tells_its_options():
+    result = command("--help")
+    assert result.code == 0
+    for option in ("--config", "--input", "--about", "--version"):
+        assert option in result.stdout
+
+
+def test_it_tells_its_settings_to_a_program():
+    result = command("--about", "--format=json")
+    assert result.code == 0
+    about = json.loads(result.stdout)
+    settings = about["settings"]["properties"]
+    assert settings["batch_size_rows"]["default"] == 200
+    assert "stream_maps" in settings
+    assert "add_record_metadata" not in settings
+    assert set(about["settings"]["required"]) == {"api_key", "source_system"}
+    for name, definition in settings.items():
+        assert definition["description"], name
+
+
+def test_it_tells_its_settings_to_a_person():
+    result = command("--about", "--format=markdown")
+    assert result.code == 0
+    assert "drift_path" in result.stdout
+
+
+# Where settings come from
+
+
+def test_settings_come_from_files_and_a_later_one_wins(account, tmp_path):
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    common = {"api_key": KEY, "api_url": account.url, "source_system": "FILE-1"}
+    first.write_text(json.dumps(common))
+    second.write_text(json.dumps({"source_system": "FILE-2"}))
+    result = command("--config", first, "--config", second, given=encoded(STREAM))
+    assert result.code == 0
+    assert account.customer("FILE-2", "1")["name"] == "A"
+
+
+def test_the_environment_wins_over_files(account, tmp_path):
+    file = tmp_path / "config.json"
+    given = {"api_key": KEY, "api_url": account.url, "source_system": "OTHER"}
+    file.write_text(json.dumps(given))
+    result = command(
+        "--config=ENV",
+        "--config",
+        file,
+        given=encoded(STREAM),
+        env={"TARGET_UPWELL_SOURCE_SYSTEM": "ENV-1"},
+    )
+    assert result.code == 0
+    assert account.customer("ENV-1", "1")["name"] == "A"
+
+
+def test_a_dotenv_of_the_working_folder_counts_and_the_environment_wins(
+    account, tmp_path
+):
+    (tmp_path / ".env").write_text(
+        f"TARGET_UPWELL_API_KEY={KEY}\n"
+        f"TARGET_UPWELL_API_URL={account.url}\n"
+        "TARGET_UPWELL_SOURCE_SYSTEM=IN-FILE\n"
+        'TARGET_UPWELL_STREAM_MAPS={"erp": {"__alias__": "customers"}}\n'
+    )
+    stream = [
+        schema("id", "name", stream="erp"),
+        record("erp", id="1", name="A"),
+    ]
+    result = command(
+        "--config=ENV",
+        given=encoded(stream),
+        cwd=tmp_path,
+        env={"TARGET_UPWELL_SOURCE_SYSTEM": "DOTENV"},
+    )
+    assert result.code == 0
+    assert account.customer("DOTENV", "1")["name"] == "A"
+
+
+def test_messages_come_from_a_file(account, tmp_path):
+    file = tmp_path / "messages.jsonl"
+    # Without a newline at its end, as some editors leave it.
+    file.write_bytes(encoded(STREAM).rstrip())
+    result = run_target(account, [], "--input", str(file), source_system="INPUT")
+    assert result.code == 0
+    assert result.states == [{"n": 1}]
+    assert account.customer("INPUT", "1")["name"] == "A"
+
+
+def test_a_setting_that_does_not_exist_is_named_and_ignored(account, tmp_path):
+    file = tmp_path / "config.json"
+    given = {"api_key": KEY, "source_system": "T", "api_url": account.url}
+    file.write_text(json.dumps({**given, "batch_size": 5, "rejects_path": None}))
+    result = command("--config", file)
+    assert result.code == 0
+    assert [w for w in result.warnings if "batch_size:" in w]
+
+
+# Mistakes in the settings
+
+
+@pytest.mark.parametrize("args", [[], ["--config=ENV"]])
+def test_all_that_is_missing_is_named(args):
+    result = command(*args)
+    assert result.code == 1
+    assert [line.split(":")[0] for line in result.errors] == [
+        "api_key",
+        "source_system",
+    ]
+
+
+def test_all_wrong_values_are_named_at_once(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(
+        json.dumps(
+            {
+                "api_key": KEY,
+                "source_system": "T",
+                "load_method": "overwrite",
+                "max_retries": -1,
+                "dry_run": "yes",
+                "stream_maps": [],
+            }
+        )
+    )
+    result = command("--config", file)
+    assert result.code == 1
+    assert sorted(line.split(":")[0] for line in result.errors) == [
+        "dry_run",
+        "load_method",
+        "max_retries",
+        "stream_maps",
+    ]
+    assert KEY not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("api_key", f"{KEY}\n", "can't be sent in a header"),
+        ("api_url", "http://upwell.example/api/rest", "must be https"),
+        ("api_url", f"https://upwell.example/?key={KEY}", "without ?"),
+        ("dry_run", "ture", "TARGET_UPWELL_DRY_RUN is not true or false"),
+        ("batch_size_rows", "many", "TARGET_UPWELL_BATCH_SIZE_ROWS is not an integer"),
+        ("max_rejects", "5", "needs rejects_path"),
+    ],
+)
+def test_a_wrong_value_is_one_line(name, value, words):
+    env = {**NEEDED, f"TARGET_UPWELL_{name.upper()}": value}
+    failed(command("--config=ENV", env=env), f"{name}: ", words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no such file"),
+        ("{", "no JSON"),
+        ('"text"', "no JSON"),
+        ("[1]", "no JSON object"),
+    ],
+)
+def test_a_config_file_that_can_not_be_read_is_named(tmp_path, content, words):
+    file = tmp_path / "config.json"
+    if content is not None:
+        file.write_text(content)
+    failed(command("--config", file), "config.json", words)
+
+
+def test_a_folder_is_no_config_file(tmp_path):
+    failed(command("--config", tmp_path), str(tmp_path), "Is a directory")
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [(["--inptu", "x"], "--inptu"), (["--input", "/nowhere/x"], "/nowhere/x")],
+)
+def test_a_wrong_option_is_one_line(args, word):
+    failed(command(*args, env=NEEDED), word)
+
+
+def test_a_file_that_can_not_be_written_is_found_at_the_start(account, tmp_path):
+    path = str(tmp_path / "nowhere" / "drift.jsonl")
+    result = run_target(account, STREAM, drift_path=path, source_system="NOFILE")
+    failed(result, "drift_path", "No such file")
+    assert result.states == []
+
+
+# Mistakes about Upwell
+
+
+def test_a_wrong_key_is_one_line_and_one_request(account):
+    account.reset()
+    result = run_target(account, STREAM, api_key="uk_wrong")
+    line = failed(result, "(401)", "check api_key")
+    assert "uk_wrong" not in line
+    assert result.states == []
+    assert account.counts()["requests"] == 1
+
+
+def test_an_address_that_is_not_the_api_is_one_line_and_one_request(account):
+    account.reset()
+    result = run_target(account, STREAM, api_url=f"{account.root}/api/v2")
+    failed(result, "(404)", "check api_url")
+    assert result.states == []
+    assert account.counts()["requests"] == 1
+
+
+def test_an_address_where_nobody_listens_is_one_line(account):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/rest"
+        result = run_target(account, STREAM, api_url=url, max_retries=0)
+    failed(result, "the connection was refused")
+    assert result.states == []
+
+
+def test_an_address_that_leads_elsewhere_is_one_line_and_is_not_followed(account):
+    with AnsweringServer() as server:
+        location = (("Location", f"{account.url}/customers/search"),)
+        server.answers.append(Answer(302, headers=location))
+        account.reset()
+        result = run_target(account, STREAM, api_url=server.url)
+    failed(result, "(302)", "redirects are not followed")
+    assert account.counts()["requests"] == 0
+
+
+def test_nothing_shows_the_key_or_a_record_even_at_debug(account):
+    secrets = [schema("id", "name"), record(id="1", name="Personal Name")]
+    result = run_target(
+        account,
+        secrets,
+        source_system="DEBUG",
+        env={"LOGLEVEL": "DEBUG"},
+    )
+    assert result.code == 0
+    assert KEY not in result.stderr
+    assert "Personal Name" not in result.stderr

@@ -1,0 +1,248 @@
+"""The pipeline of `meltano.yml`: PostgreSQL, Meltano's own commands, the sandbox.
+
+One project for all of it: making one takes longer than all its runs together. So what
+is tested are chapters of one story, told in order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sandbox_server import Sandbox
+from test_docs import MELTANO, PAGES, blocks, commands, without_variables
+
+from demo.erp import SCHEMA, copy, customers
+from demo.postgres import postgres
+from demo.project import MeltanoError, Project, clean_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(sys.executable).parent
+NUMBER = 40
+STATE_ID = "sandbox:tap-postgres-to-target-upwell"
+CHANGE = """
+UPDATE erp.customers
+SET email = 'ap@new-owner.example', updated_at = timestamptz '2026-02-02 09:00Z'
+WHERE customer_no IN (100003, 100010);
+"""
+BREAK = """
+UPDATE erp.customers
+SET updated_at = timestamptz '2026-02-03 09:00Z' + customer_no * interval '1 second'
+WHERE customer_no > 100040;
+UPDATE erp.customers SET email = 'nobody' WHERE customer_no = 100042;
+"""
+MEND = """
+UPDATE erp.customers
+SET email = 'ap@mended.example', updated_at = timestamptz '2026-02-05 09:00Z'
+WHERE customer_no = 100042;
+"""
+HUB_ADDRESS = re.compile(r"--from-ref https://\S+/hub/target-upwell\.yml")
+NO_WRITE = {"POST": 0, "PUT": 0}
+
+
+class Run:
+    """The project, its database and the account that it loads into."""
+
+    def __init__(self, folder, server, sandbox):
+        self.folder = folder
+        self.server = server
+        self.sandbox = sandbox
+        self.ran = set()
+        self.environment = {
+            **clean_environment(),
+            "TAP_POSTGRES_SQLALCHEMY_URL": server.sqlalchemy_url,
+            "TARGET_UPWELL_API_URL": sandbox.url,
+            "TARGET_UPWELL_API_KEY": sandbox.api_key,
+            "TARGET_UPWELL_SOURCE_SYSTEM": "TMSEZ",
+            "PATH": f"{SCRIPTS}:{clean_environment()['PATH']}",
+        }
+        self._project = Project(folder, self.environment)
+
+    def meltano(self, *arguments):
+        """Run a Meltano command; what it printed."""
+        self.ran.add(" ".join(["meltano", *arguments]))
+        return self._project.run(*arguments, log=self.folder / "log")
+
+    def load(self, *options):
+        """Run the pipeline; the target's counts, and how many requests wrote."""
+        self.sandbox.reset()
+        text = self.meltano("run", *options, "tap-postgres", "target-upwell")
+        summary = re.findall(r"\d+ records: .*", text)[-1]
+        fates = re.findall(
+            r"([1-9]\d*) (created|updated|unchanged|skipped|rejected)\b", summary
+        )
+        writes = {
+            "POST": sum(bool(r["created"]) for r in self.sandbox.requests()),
+            "PUT": sum(bool(r["updated"]) for r in self.sandbox.requests()),
+        }
+        return {fate: int(number) for number, fate in fates}, writes
+
+    def log(self):
+        """The log of the last command."""
+        return (self.folder / "log").read_text("utf-8")
+
+    def kept_state(self):
+        """What Meltano keeps, without the seconds that its command takes."""
+        database = self.folder / ".meltano" / "meltano.db"
+        with closing(sqlite3.connect(database)) as connection:
+            return connection.execute(
+                "SELECT completed_state, partial_state FROM state WHERE state_id = ?",
+                [STATE_ID],
+            ).fetchone()
+
+    def shell(self, command, **variables):
+        """Run a command of the documentation as somebody would type it."""
+        environment = {**self._project._environment, **variables}
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.folder,
+            env={name: value for name, value in environment.items() if value},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """A pipeline that has not run yet."""
+    with postgres() as server, Sandbox() as sandbox:
+        server.run(SCHEMA + copy(customers(NUMBER)))
+        yield Run(tmp_path / "project", server, sandbox)
+
+
+def the_first_run_loads_every_customer(pipeline):
+    counts, _ = pipeline.load()
+    assert counts == {"created": NUMBER}
+    assert len(pipeline.sandbox.customers()) == NUMBER
+
+
+def meltano_state_get_shows_the_newest_change(pipeline):
+    text = pipeline.meltano("state", "get", STATE_ID)
+    kept = json.loads(text.strip().splitlines()[-1])
+    bookmark = kept["singer_state"]["bookmarks"]["erp-customers"]
+    newest = pipeline.server.run(
+        "SELECT to_char(max(updated_at), 'YYYY-MM-DD\"T\"HH24:MI:SS')"
+        " FROM erp.customers;"
+    )
+    assert bookmark["replication_key_value"].startswith(newest.strip())
+
+
+def a_second_run_writes_nothing(pipeline):
+    assert pipeline.load() == ({"unchanged": 1}, NO_WRITE)
+
+
+def an_incremental_run_writes_what_has_changed_and_only_that(pipeline):
+    before = pipeline.kept_state()
+    pipeline.server.run(CHANGE)
+    counts, writes = pipeline.load()
+    assert (counts["updated"], writes) == (2, {"POST": 0, "PUT": 2})
+    for number in ("100003", "100010"):
+        held = pipeline.sandbox.customers()[number]
+        assert held["emailAddress"] == "ap@new-owner.example"
+    assert pipeline.kept_state() != before
+
+
+def a_full_refresh_compares_every_customer_and_writes_none(pipeline):
+    assert pipeline.load("--full-refresh") == ({"unchanged": NUMBER}, NO_WRITE)
+
+
+def a_run_that_fails_keeps_the_state_and_says_why(pipeline):
+    pipeline.server.run(copy(customers(5, start=NUMBER)) + BREAK)
+    before = pipeline.kept_state()
+    with pytest.raises(MeltanoError, match="exit code 1"):
+        pipeline.load()
+    assert re.search(
+        r"\[error +\] target-upwell .*100042: emailAddress", pipeline.log()
+    )
+    assert pipeline.kept_state()[0] == before[0]
+
+
+def the_log_comes_to_meltano_as_structure_and_not_as_lines_of_json(pipeline):
+    assert re.search(r"\[info +\] target-upwell target-upwell \d", pipeline.log())
+    assert re.search(r"METRIC +metric_name=http_request_count", pipeline.log())
+    assert '"message"' not in pipeline.log()
+
+
+def the_next_run_resumes_with_every_customer_once_and_right(pipeline):
+    pipeline.server.run(MEND)
+    counts, writes = pipeline.load()
+    assert (counts["created"], writes) == (1, {"POST": 1, "PUT": 0})
+    assert len(pipeline.sandbox.customers()) == NUMBER + 5
+    held = pipeline.sandbox.customers()["100042"]
+    assert held["emailAddress"] == "ap@mended.example"
+
+
+def meltano_invoke_reaches_the_command(pipeline):
+    text = pipeline.meltano("invoke", "target-upwell", "--about", "--format=json")
+    about = json.loads(text[text.index("\n{") :])
+    assert about["name"] == "target-upwell"
+
+
+CHAPTERS = (
+    the_first_run_loads_every_customer,
+    meltano_state_get_shows_the_newest_change,
+    a_second_run_writes_nothing,
+    an_incremental_run_writes_what_has_changed_and_only_that,
+    a_full_refresh_compares_every_customer_and_writes_none,
+    a_run_that_fails_keeps_the_state_and_says_why,
+    the_log_comes_to_meltano_as_structure_and_not_as_lines_of_json,
+    the_next_run_resumes_with_every_customer_once_and_right,
+    meltano_invoke_reaches_the_command,
+)
+
+
+def test_a_pipeline_lives_and_every_documented_command_of_meltano_works(
+    pipeline, subtests
+):
+    for chapter in CHAPTERS:
+        with subtests.test(chapter.__name__.replace("_", " ")):
+            chapter(pipeline)
+    for command in documented():
+        if command not in pipeline.ran:
+            with subtests.test(command):
+                run_documented(pipeline, command)
+
+
+def documented():
+    """The Meltano commands of the documentation, in its order."""
+    found = [
+        command
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh"
+        for command in commands(block)
+        if without_variables(command).startswith(MELTANO)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def run_documented(pipeline, command):
+    before = pipeline.kept_state()
+    if "meltano add " in command:
+        # From this checkout, and into a project that has no such plugin yet.
+        local = f"--no-install --from-ref {ROOT / 'hub' / 'target-upwell.yml'}"
+        command, changed = HUB_ADDRESS.subn(local, command)
+        assert changed == 1
+        (pipeline.folder / "other").mkdir()
+        (pipeline.folder / "other" / "meltano.yml").write_text(
+            "default_environment: x\n"
+        )
+        pipeline.shell(f"cd other && {command}")
+    elif command.startswith("upwell-sandbox"):
+        told = pipeline.shell(
+            command, TARGET_UPWELL_API_URL="", TARGET_UPWELL_API_KEY=""
+        )
+        assert "The sandbox's account holds" in told
+    else:
+        assert re.search(r"\d+ records: ", pipeline.shell(command))
+    if "--no-state-update" in command or "DRY_RUN" in command:
+        assert pipeline.kept_state() == before

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+# The helper is shared with the tests next door, which are no package.
+from sandbox_server import Sandbox
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Sandbox() as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(server):
+    server.clear()
+    return server
+
+
+@pytest.fixture
+def create(sandbox):
+    """Create customers and give them by sourceSystemId, as the reply shows them."""
+
+    def create(*inputs):
+        response = sandbox.call("POST", "/bulk-customers", {"inputs": list(inputs)})
+        assert response.status_code == 200, response.text
+        return {
+            customer["sourceSystemId"]: customer
+            for customer in response.json()["createCustomers"]["returning"]
+        }
+
+    return create
+
+
+@pytest.fixture
+def refused(sandbox):
+    """Send inputs that are refused, and give the body of the refusal."""
+
+    def refused(*inputs, status=400):
+        response = sandbox.call("POST", "/bulk-customers", {"inputs": list(inputs)})
+        assert response.status_code == status, response.text
+        assert sandbox.control("GET", "/customers") == []
+        return response.json()
+
+    return refused

@@ -1,0 +1,228 @@
+"""What an update can't reach is said once, and listed for somebody to mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+from target_command import record, run_target, schema, state
+
+STREAM = schema(
+    "id",
+    "name",
+    "emailAddress",
+    addresses={},
+    contacts={},
+    customerRule={},
+    customerEmailSettings={},
+)
+BEND = {"streetLine1": "1 Main St", "city": "Bend", "country": "US"}
+OSLO = {"streetLine1": "2 Havn", "city": "Oslo", "country": "NO"}
+FULL = {
+    **BEND,
+    "companyName": "Bend Freight",
+    "name": "Ann",
+    "phoneNumber": "555-0100",
+    "stateOrProvince": "OR",
+    "zipOrPostalCode": "97701",
+    "type": "ADDRESS_BOOK",
+}
+
+
+def customer(number, **properties):
+    return record(id=str(number), name=f"N {number}", **properties)
+
+
+def run(account, *messages, **settings):
+    result = run_target(account, [STREAM, *messages], **settings)
+    assert result.code == 0, result.stderr
+    return result
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_addresses_that_differ_are_listed_and_the_columns_are_updated(
+    account, tmp_path
+):
+    path = tmp_path / "drift.jsonl"
+    run(account, *(customer(n, addresses=[BEND]) for n in range(8)))
+    moved = [
+        customer(n, addresses=[OSLO], emailAddress=f"n{n}@a.example") for n in range(7)
+    ]
+
+    result = run(account, *moved, state("end"), drift_path=str(path))
+
+    assert result.states == ["end"]
+    assert "7 updated" in result.summary
+    stored = account.customers()
+    assert stored["6"]["emailAddress"] == "n6@a.example"
+    assert stored["6"]["addresses"][0]["city"] == "Bend"
+    assert result.warnings == [
+        (
+            "addresses of 7 existing customers differ from Upwell's, which this API "
+            f"can't change: 0, 1, 2, 3, 4; all are listed in {path}"
+        )
+    ]
+    listed = lines(path)
+    assert len(listed) == 7
+    assert listed[0].keys() == {
+        "sourceSystem",
+        "sourceSystemId",
+        "property",
+        "upwell",
+        "source",
+    }
+    assert (listed[3]["sourceSystem"], listed[3]["sourceSystemId"]) == ("TMSEZ", "3")
+    assert listed[3]["property"] == "addresses"
+    assert listed[3]["source"] == [OSLO]
+    (held,) = listed[3]["upwell"]
+    assert {name: held[name] for name in BEND} == BEND
+
+
+def test_without_a_file_the_difference_is_still_said(account):
+    run(account, customer(1, addresses=[BEND]))
+
+    result = run(account, customer(1, addresses=[OSLO]))
+
+    assert result.warnings == [
+        (
+            "addresses of 1 existing customers differ from Upwell's, which this API "
+            "can't change: 1"
+        )
+    ]
+    assert "1 unchanged" in result.summary
+
+
+SAME = {
+    "another order": ([BEND, OSLO], [OSLO, BEND]),
+    "all members": ([FULL], [FULL]),
+    "fewer members": ([FULL], [BEND]),
+    "another spelling": (
+        [BEND],
+        [{**BEND, "country": "United States", "city": " Bend "}],
+    ),
+    "none given": ([BEND], []),
+    "null": ([BEND], None),
+}
+DIFFERENT = {
+    "one fewer": ([BEND, OSLO], [BEND]),
+    "one more": ([BEND], [BEND, OSLO]),
+    "none before": ([], [BEND]),
+    "another code": ([FULL], [{**FULL, "zipOrPostalCode": "97702"}]),
+}
+
+
+def test_addresses_are_compared_as_sets_on_what_the_record_gives(account, tmp_path):
+    path = tmp_path / "drift.jsonl"
+    cases = SAME | DIFFERENT
+    run(account, *(customer(n, addresses=held) for n, (held, _) in cases.items()))
+
+    run(
+        account,
+        *(customer(n, addresses=wanted) for n, (_, wanted) in cases.items()),
+        drift_path=str(path),
+    )
+
+    assert {line["sourceSystemId"] for line in lines(path)} == set(DIFFERENT)
+    assert account.counts()["updates"] == 0
+
+
+def test_members_that_upwell_never_shows_are_no_difference(account):
+    run(account, customer(1, addresses=[FULL]))
+
+    result = run(account, customer(1, addresses=[{**FULL, "phoneNumber": "555-0199"}]))
+
+    assert result.warnings == []
+    assert "1 unchanged" in result.summary
+
+
+def test_a_rule_can_be_changed_but_not_made(account, tmp_path):
+    path = tmp_path / "drift.jsonl"
+    run(account, customer(1), customer(2, customerRule={"dueOption": 30}))
+
+    result = run(
+        account,
+        customer(1, customerRule={"dueOption": 45}),
+        customer(2, customerRule={"dueOption": 45}),
+        drift_path=str(path),
+    )
+
+    assert account.customers()["2"]["customerRule"]["dueOption"] == 45
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith("customerRule of 1 existing customers")
+    assert lines(path) == [
+        {
+            "sourceSystem": "TMSEZ",
+            "sourceSystemId": "1",
+            "property": "customerRule",
+            "upwell": None,
+            "source": {"dueOption": 45},
+        }
+    ]
+
+
+def test_relations_that_upwell_never_shows_are_mentioned_once(account):
+    contacts = [{"name": "Ann"}]
+    created = run(
+        account,
+        *(customer(n, contacts=contacts) for n in range(4)),
+    )
+    assert created.warnings == []
+
+    result = run(
+        account,
+        *(
+            customer(n, contacts=contacts, customerEmailSettings={"send": True})
+            for n in range(4)
+        ),
+        batch_size_rows=1,
+    )
+
+    assert sorted(result.warnings) == [
+        f"{name} of existing customers can't be compared or changed through this API; "
+        "they are only set when a customer is created"
+        for name in ("contacts", "customerEmailSettings")
+    ]
+    assert "4 unchanged" in result.summary
+
+
+def test_the_file_is_for_its_owner_and_is_appended_to(account, tmp_path):
+    path = tmp_path / "drift.jsonl"
+    run(account, customer(1, addresses=[BEND]))
+    before = os.umask(0)
+    try:
+        run(account, customer(1, addresses=[OSLO]), drift_path=str(path))
+    finally:
+        os.umask(before)
+    first = path.read_bytes()
+
+    run(account, customer(1, addresses=[OSLO]), drift_path=str(path))
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_bytes() == first * 2
+
+
+def test_a_list_that_cannot_be_written_stops_the_run_before_state_passes(account):
+    run(account, customer(1, addresses=[BEND]), customer(2))
+
+    result = run_target(
+        account,
+        [
+            STREAM,
+            customer(2),
+            state(1),
+            customer(1, addresses=[OSLO]),
+            customer(3),
+            state(2),
+        ],
+        batch_size_rows=1,
+        max_parallel_requests=1,
+        drift_path="/dev/full",
+    )
+
+    assert result.code == 1
+    assert result.states == [1]
+    assert result.errors[-1].startswith("drift_path: '/dev/full' can't be written")

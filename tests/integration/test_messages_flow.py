@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+from running_target import RunningTarget
+from target_command import record, run_target, schema
+from target_command import state as state_of
+
+SCHEMA = schema("id", "name")
+
+
+def customers(count, **fixed):
+    return [
+        record(id=str(number), name=f"Customer {number}", **fixed)
+        for number in range(count)
+    ]
+
+
+def batch(paths, compression=None, stream="customers"):
+    encoding = {"format": "jsonl"}
+    if compression:
+        encoding["compression"] = compression
+    manifest = [path.as_uri() for path in paths]
+    return {
+        "type": "BATCH",
+        "stream": stream,
+        "encoding": encoding,
+        "manifest": manifest,
+    }
+
+
+def write_rows(path, numbers, opener=open):
+    with opener(path, "wb") as file:
+        for number in numbers:
+            row = {"id": str(number), "name": f"Customer {number}"}
+            file.write(json.dumps(row).encode() + b"\n")
+    return path
+
+
+# BATCH
+
+
+@pytest.mark.parametrize(
+    ("compression", "opener"), [("gzip", gzip.open), ("none", open), (None, open)]
+)
+def test_batch_files_are_loaded_as_if_their_rows_had_come_one_by_one(
+    sandbox, tmp_path, compression, opener
+):
+    paths = [
+        write_rows(tmp_path / f"{part}.jsonl", range(part * 50, part * 50 + 50), opener)
+        for part in range(3)
+    ]
+    messages = [SCHEMA, batch(paths, compression), state_of({"at": 1})]
+
+    result = run_target(sandbox, messages, batch_size_rows=40)
+
+    assert (result.code, result.states) == (0, [{"at": 1}])
+    assert len(sandbox.customers()) == 150
+    posts = [one["rows"] for one in sandbox.requests() if one["created"]]
+    assert sorted(posts) == [30, 40, 40, 40]
+
+
+def test_batch_files_and_records_share_batches_order_and_stream_map(sandbox, tmp_path):
+    path = write_rows(tmp_path / "rows.jsonl", range(10))
+    maps = {"customers": {"id": "id", "name": "name.upper()"}}
+    messages = [
+        SCHEMA,
+        record(id="0", name="before"),
+        record(id="20", name="also"),
+        batch([path]),
+        record(id="1", name="after"),
+        state_of({"at": 1}),
+    ]
+
+    result = run_target(sandbox, messages, stream_maps=maps)
+
+    names = {key: one["name"] for key, one in sandbox.customers().items()}
+    assert (result.code, result.states) == (0, [{"at": 1}])
+    assert (names["0"], names["1"], names["20"]) == ("CUSTOMER 0", "AFTER", "ALSO")
+    assert names["9"] == "CUSTOMER 9"
+    assert "13 records: 13 created" in result.summary
+
+
+def test_a_batch_file_that_is_missing_ends_the_run_and_its_state_stays(
+    sandbox, tmp_path
+):
+    messages = [SCHEMA, *customers(1), state_of({"at": 1})]
+    messages += [batch([tmp_path / "none.jsonl"]), state_of({"at": 2})]
+
+    result = run_target(sandbox, messages, batch_size_rows=1)
+
+    assert (result.code, result.states) == (1, [{"at": 1}])
+    assert "Traceback" not in result.stderr
+    assert "none.jsonl" in result.errors[0]
+
+
+# ACTIVATE_VERSION
+
+
+def test_activate_version_is_ignored_whether_or_not_its_stream_is_known(sandbox):
+    messages = [
+        {"type": "ACTIVATE_VERSION", "stream": "unheard", "version": 1},
+        SCHEMA,
+        {"type": "ACTIVATE_VERSION", "stream": "customers", "version": 1},
+        *customers(2),
+        {"type": "ACTIVATE_VERSION", "stream": "customers", "version": 1},
+        state_of({"at": 1}),
+    ]
+
+    result = run_target(sandbox, messages)
+
+    assert (result.code, result.states) == (0, [{"at": 1}])
+    assert sandbox.customers().keys() == {"0", "1"}
+    told = [m for m in result.messages("INFO") if m.startswith("ACTIVATE_VERSION")]
+    assert len(told) == 1
+
+
+# Schemas and streams
+
+
+def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(sandbox):
+    messages = [SCHEMA, *customers(5)]
+    messages += [schema("id", "name", "email_address")]
+    messages += customers(3, email_address="a@b.example")
+    messages += [schema("code", "name", keys=("code",))]
+    messages += [record(code="4", name="renamed"), record(code="new", name="new")]
+    messages += [SCHEMA, record(id="0", name="last"), state_of({"at": 1})]
+
+    result = run_target(sandbox, messages, max_parallel_requests=8, batch_size_rows=2)
+
+    stored = sandbox.customers()
+    assert (result.code, result.states) == (0, [{"at": 1}])
+    assert stored.keys() == {"0", "1", "2", "3", "4", "new"}
+    assert stored["0"]["name"] == "last"
+    assert stored["4"]["name"] == "renamed"
+    assert stored["1"]["emailAddress"] == "a@b.example"
+    assert stored["3"]["emailAddress"] is None
+
+
+def test_two_streams_that_are_aliased_to_customers_may_alternate(sandbox):
+    maps = {
+        "shippers": {"__alias__": "customers"},
+        "brokers": {"__alias__": "customers"},
+    }
+    messages = [
+        schema("shipper_id", "name", stream="shippers", keys=("shipper_id",)),
+        schema("region", "no", "name", stream="brokers", keys=("region", "no")),
+    ]
+    for number in range(50):
+        messages += [
+            record("shippers", shipper_id=f"s{number}", name=f"Shipper {number}"),
+            record("brokers", region="eu", no=str(number), name=f"Broker {number}"),
+        ]
+        if number % 10 == 9:
+            messages.append(state_of({"at": number}))
+
+    result = run_target(sandbox, messages, stream_maps=maps, batch_size_rows=7)
+
+    stored = sandbox.customers()
+    assert result.code == 0, result.stderr
+    assert result.states[-1] == {"at": 49}
+    assert {key: one["name"] for key, one in stored.items()} == {
+        **{f"s{number}": f"Shipper {number}" for number in range(50)},
+        **{f"eu:{number}": f"Broker {number}" for number in range(50)},
+    }
+    # They share batches, so alternating costs nothing.
+    posts = [one["rows"] for one in sandbox.requests() if one["created"]]
+    assert sorted(posts) == [2] + 14 * [7]
+
+
+# How requests travel
+
+
+@pytest.mark.parametrize("most", [1, 2, 6])
+def test_no_more_requests_are_under_way_than_the_setting_allows(sandbox, most):
+    sandbox.faults(latency=5)
+    settings = {"batch_size_rows": 10, "max_parallel_requests": most}
+    run_target(sandbox, [SCHEMA, *customers(300)], **settings)
+
+    changed = [record(id=str(number), name="new") for number in range(300)]
+    result = run_target(sandbox, [SCHEMA, *changed], **settings)
+
+    assert result.code == 0
+    counts = sandbox.counts()
+    # Both runs together: creates, lookups and updates.
+    assert counts["updates"] == 300
+    assert min(most, 4) <= counts["most_in_flight"] <= most
+
+
+def test_each_record_is_encoded_once(sandbox, tmp_path):
+    counted = tmp_path / "count"
+    patch = f"""
+import atexit, pathlib
+from target_upwell import json_codec
+encode, number = json_codec.encode, 0
+def counting(value):
+    global number
+    number += isinstance(value, dict) and "name" in value
+    return encode(value)
+json_codec.encode = counting
+atexit.register(lambda: pathlib.Path({str(counted)!r}).write_text(str(number)))
+"""
+    with RunningTarget(sandbox, patch=patch, batch_size_rows=10) as target:
+        target.send(SCHEMA, *customers(100))
+        target.close_stdin()
+        result = target.wait()
+
+    assert result.code == 0
+    assert len(sandbox.customers()) == 100
+    assert counted.read_text() == "100"

@@ -1,0 +1,199 @@
+"""What responses mean, and how their bodies are read, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from target_upwell.api.responses import (
+    MEANINGS,
+    Meaning,
+    meaning_of,
+    read_refusal,
+    remedy_for,
+)
+from target_upwell.exceptions import Refusal
+
+
+@pytest.mark.parametrize(
+    ("status", "meaning"),
+    [
+        (200, Meaning.DONE),
+        (201, Meaning.DONE),
+        (204, Meaning.DONE),
+        (301, Meaning.FATAL),
+        (302, Meaning.FATAL),
+        (307, Meaning.FATAL),
+        (308, Meaning.FATAL),
+        (400, Meaning.REFUSED),
+        (401, Meaning.FATAL),
+        (403, Meaning.FATAL),
+        (404, Meaning.FATAL),
+        (405, Meaning.FATAL),
+        (408, Meaning.AMBIGUOUS),
+        (409, Meaning.REFUSED),
+        (413, Meaning.TOO_LARGE),
+        (418, Meaning.REFUSED),
+        (422, Meaning.REFUSED),
+        (425, Meaning.RETRYABLE),
+        (429, Meaning.RATE_LIMITED),
+        (500, Meaning.AMBIGUOUS),
+        (501, Meaning.FATAL),
+        (502, Meaning.AMBIGUOUS),
+        (503, Meaning.AMBIGUOUS),
+        (504, Meaning.AMBIGUOUS),
+        (520, Meaning.AMBIGUOUS),
+    ],
+)
+def test_each_status_means_one_thing(status, meaning):
+    assert meaning_of(status) is meaning
+
+
+@pytest.mark.parametrize(
+    "status",
+    [s for s, (meaning, _) in MEANINGS.items() if meaning is Meaning.FATAL]
+    + [301, 302, 303, 307, 308],
+)
+def test_whatever_ends_the_run_comes_with_a_remedy(status):
+    assert remedy_for(status)
+
+
+def body(**content):
+    return json.dumps(content).encode()
+
+
+UNIQUENESS = (
+    'Uniqueness violation. duplicate key value violates unique constraint "customers_x"'
+)
+ROW_3 = "$.selectionSet.insertCustomers.args.objects[3]"
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted"),
+    [
+        pytest.param(
+            body(
+                path="$.selectionSet.insertCustomers.args.objects",
+                error=UNIQUENESS,
+                code="constraint-violation",
+            ),
+            Refusal(400, "constraint-violation", UNIQUENESS),
+            id="the shape of the run time, without an index",
+        ),
+        pytest.param(
+            body(path=f"{ROW_3}.name", error="bad", code="validation-failed"),
+            Refusal(400, "validation-failed", "bad", 3),
+            id="an index in the path",
+        ),
+        pytest.param(
+            body(path=f"{ROW_3}.addresses.data[7].country", error="bad", code="x"),
+            Refusal(400, "x", "bad", 3),
+            id="the row's index, not that of its address",
+        ),
+        pytest.param(
+            body(path="$.objects[99999999999999999999]", error="bad"),
+            Refusal(400, "", "bad"),
+            id="an index beyond all sense",
+        ),
+        pytest.param(
+            body(path=["objects[1]"], error="bad", code=7),
+            Refusal(400, "", "bad"),
+            id="path and code of other types",
+        ),
+        pytest.param(
+            body(error={"code": "VALIDATION_ERROR", "message": "No."}),
+            Refusal(400, "VALIDATION_ERROR", "No."),
+            id="the documented shape, without details",
+        ),
+        pytest.param(
+            body(
+                error={
+                    "code": "VALIDATION_ERROR",
+                    "message": "No.",
+                    "details": {"field": "name", "issue": "too short"},
+                }
+            ),
+            Refusal(400, "VALIDATION_ERROR", "No.: name (too short)"),
+            id="details as an object",
+        ),
+        pytest.param(
+            body(
+                error={
+                    "message": "No.",
+                    "details": [
+                        {"field": "name", "issue": "too short"},
+                        "text",
+                        {"field": "emailAddress", "message": "not one"},
+                        None,
+                    ],
+                }
+            ),
+            Refusal(400, "", "No.: name (too short), emailAddress (not one)"),
+            id="details as a list",
+        ),
+        pytest.param(
+            body(error={"details": [{"field": "name", "issue": "bad"}]}),
+            Refusal(400, "", "name (bad)"),
+            id="details alone",
+        ),
+        pytest.param(body(error={}), Refusal(400, "", "Bad Request"), id="no words"),
+        pytest.param(body(error=None), Refusal(400, "", "Bad Request"), id="null"),
+        pytest.param(body(error=[1]), Refusal(400, "", "Bad Request"), id="a list"),
+        pytest.param(body(), Refusal(400, "", "Bad Request"), id="an empty object"),
+        pytest.param(b"", Refusal(400, "", "Bad Request"), id="empty"),
+        pytest.param(b"[]", Refusal(400, "", "Bad Request"), id="no object"),
+        pytest.param(
+            b"<html><body>400</body></html>", Refusal(400, "", "Bad Request"), id="HTML"
+        ),
+        pytest.param(
+            b'{"error": "Uniq', Refusal(400, "", "Bad Request"), id="cut short"
+        ),
+        pytest.param(
+            b'{"error": "\xff\xfe"}', Refusal(400, "", "Bad Request"), id="no UTF-8"
+        ),
+        pytest.param(
+            body(error="one\ntwo\r\x1b[31mthree\u2028four\t five\x00"),
+            Refusal(400, "", "one two [31mthree four five"),
+            id="control characters",
+        ),
+        pytest.param(
+            body(error=" \n "), Refusal(400, "", "Bad Request"), id="white space"
+        ),
+        pytest.param(
+            b"[" * 100_000, Refusal(400, "", "Bad Request"), id="nested too deeply"
+        ),
+    ],
+)
+def test_a_refusal_is_read_from_whatever_the_body_is(content, wanted):
+    assert read_refusal(400, content) == wanted
+
+
+def test_a_status_without_a_name_still_has_words():
+    assert read_refusal(499, b"").message == "no reason given"
+
+
+def test_long_words_are_cut_to_one_line():
+    message = read_refusal(400, body(error="word " * 1000)).message
+    assert len(message) < 310
+    assert message.endswith("...")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (Refusal(400, "constraint-violation", UNIQUENESS), True),
+        (Refusal(400, "constraint-violation", UNIQUENESS, 3), True),
+        (Refusal(422, "RESOURCE_ALREADY_EXISTS", "There is one."), True),
+        (Refusal(409, "", "Conflict"), True),
+        (Refusal(400, "constraint-violation", "Not-NULL violation."), False),
+        (Refusal(400, "", "a Uniqueness violation of sorts"), False),
+    ],
+)
+def test_a_refusal_knows_whether_it_is_about_an_existing_customer(refusal, expected):
+    assert refusal.is_uniqueness is expected
+
+
+def test_a_refusal_is_worded_with_status_and_code():
+    assert str(Refusal(400, "x-y", "no")) == "Upwell refused it: no (400, x-y)"
+    assert str(Refusal(400, "", "no")) == "Upwell refused it: no (400)"

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from target_upwell.customers.schema import (
+    _BOUNDS,
+    ADDRESS_MEMBERS,
+    BILL_TO,
+    PROPERTIES,
+    SCHEMA,
+    check,
+)
+
+KEY = {"sourceSystem": "TMS", "sourceSystemId": "1"}
+
+
+def test_the_table_holds_the_apis_eighteen_properties():
+    assert list(PROPERTIES) == [
+        "addresses",
+        "addressesLastUpdatedAt",
+        "billToCustomerId",
+        "ccEmailAddresses",
+        "collectorId",
+        "contacts",
+        "contactsLastUpdatedAt",
+        "customerEmailSettings",
+        "customerIntegrationSettings",
+        "customerRule",
+        "deletedAt",
+        "emailAddress",
+        "metadata",
+        "name",
+        "paymentLineItems",
+        "remittanceLineItems",
+        "sourceSystem",
+        "sourceSystemId",
+    ]
+    assert all(entry.name == name for name, entry in PROPERTIES.items())
+
+
+def test_replies_show_half_of_them():
+    assert {name for name, entry in PROPERTIES.items() if entry.readable} == {
+        "addresses",
+        "billToCustomerId",
+        "ccEmailAddresses",
+        "customerRule",
+        "emailAddress",
+        "metadata",
+        "name",
+        "sourceSystem",
+        "sourceSystemId",
+    }
+
+
+def test_relations_are_not_updatable():
+    assert {name for name, entry in PROPERTIES.items() if not entry.updatable} == {
+        "addresses",
+        "contacts",
+        "customerEmailSettings",
+        "customerIntegrationSettings",
+        "customerRule",
+        "paymentLineItems",
+        "remittanceLineItems",
+    }
+
+
+class TestSchema:
+    def test_is_a_json_schema(self):
+        jsonschema.Draft7Validator.check_schema(SCHEMA)
+
+    def test_lists_what_the_table_lists_and_this_targets_own(self):
+        assert set(SCHEMA["properties"]) == {*PROPERTIES, BILL_TO}
+        assert SCHEMA["additionalProperties"] is False
+
+    def test_uses_only_keywords_that_the_check_knows(self):
+        # A new keyword, say maxLength, would be shown to users but not checked.
+        annotations = {"$schema", "title", "description", "examples", "format"}
+        known = {"type", "properties", "required", "additionalProperties", "items"}
+
+        def keywords(schema):
+            yield from schema
+            for member in schema.get("properties", {}).values():
+                yield from keywords(member)
+            if "items" in schema:
+                yield from keywords(schema["items"])
+
+        assert set(keywords(SCHEMA)) <= annotations | known | set(_BOUNDS)
+
+    def test_lists_the_members_of_an_address(self):
+        address = SCHEMA["properties"]["addresses"]["properties"]["data"]["items"]
+        assert set(address["properties"]) == set(ADDRESS_MEMBERS)
+
+    @pytest.mark.parametrize("name", SCHEMA["properties"])
+    def test_describes_each_property_to_a_person(self, name):
+        assert SCHEMA["properties"][name]["title"]
+        assert SCHEMA["properties"][name]["description"].endswith(".")
+
+    @pytest.mark.parametrize(
+        ("name", "example"),
+        [
+            (name, example)
+            for name, entry in SCHEMA["properties"].items()
+            for example in entry.get("examples", [])
+        ],
+    )
+    def test_has_examples_that_are_valid(self, name, example):
+        assert check({**KEY, name: example}) is None
+
+
+class TestCheck:
+    @pytest.mark.parametrize("name", [n for n, p in PROPERTIES.items() if p.updatable])
+    def test_takes_null_for_columns_but_the_source_key(self, name):
+        if name in KEY:
+            assert check({**KEY, name: None}) is not None
+        else:
+            assert check({**KEY, name: None}) is None
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ({"name": 12}, "name: a number where string or null is due"),
+            ({"sourceSystemId": ""}, "sourceSystemId: '' should be non-empty"),
+            ({"nmae": "x"}, "Additional properties are not allowed"),
+            (
+                {"addresses": {"data": [{"city": "x"}, {"country": "usa"}]}},
+                "addresses[1].country: text that does not fit pattern '^[A-Z]{2}$'",
+            ),
+            (
+                {"addresses": [{"city": "x"}]},
+                "addresses: a list where object is due",
+            ),
+            (
+                {"customerRule": {"data": {"dueOption": 2**31}}},
+                "customerRule.dueOption: 2147483648 is greater than the maximum of",
+            ),
+            (
+                {"ccEmailAddresses": ["a@b", "nobody"]},
+                "ccEmailAddresses[1]: text that does not fit pattern",
+            ),
+            (
+                {"customerRule": {"data": {"dueOption": 30.5}}},
+                "customerRule.dueOption: a number where integer is due",
+            ),
+            ({"deletedAt": "today"}, "deletedAt: text that does not fit"),
+            ({"collectorId": True}, "collectorId: a boolean where string"),
+        ],
+    )
+    def test_names_the_path_and_what_was_due(self, change, reason):
+        assert (check({**KEY, **change}) or "").startswith(reason)
+
+    def test_names_what_is_missing(self):
+        assert (
+            check({"sourceSystem": "TMS"}) == "'sourceSystemId' is a required property"
+        )
+
+    @pytest.mark.parametrize(
+        "customer_input",
+        [
+            {**KEY, "name": {"secret": "s3cret"}},
+            {**KEY, "name": ["s3cret"]},
+            {**KEY, "contacts": {"data": [{"a": "s3cret"}, []]}},
+            {**KEY, "addresses": {"data": [{"city": "s3cret", "country": 1}]}},
+            {"name": "s3cret"},
+        ],
+    )
+    def test_never_quotes_a_record(self, customer_input):
+        assert "s3cret" not in (check(customer_input) or "")
+
+    def test_shortens_values_and_escapes_control_characters(self):
+        reason = check({**KEY, "emailAddress": "\x1b[31m" + "x" * 1000}) or ""
+        assert "\x1b" not in reason
+        assert "x" * 40 not in reason
+        many = {f"made up {number}": 1 for number in range(1000)}
+        assert len(check({**KEY, **many}) or "") <= 300
+
+
+def test_importing_the_mapping_loads_neither_the_sdk_nor_what_only_some_runs_need():
+    forbidden = [
+        "singer_sdk",
+        "requests",
+        "jsonschema",
+        "countryguess",
+    ]
+    code = f"""
+import sys, target_upwell.customers.mapping
+print([name for name in {forbidden!r} if name in sys.modules])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,399 @@
+"""A model beside the real delivery: any interleaving, and what must hold in each.
+
+The machine decides when each load begins to end and how; before each step it waits
+until no thread can go on by itself. So a failing example repeats, step by step.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+
+from delivery_rig import DEADLINE_S, Clock, Load, Watched, row
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from target_upwell.delivery import scheduler as module
+from target_upwell.delivery.scheduler import Job
+from target_upwell.exceptions import Stopped
+
+KEYS = st.sampled_from("abcde")
+
+
+class Machine(RuleBasedStateMachine):
+    """What is done to a delivery, and the model of what may come of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.moved = threading.Condition(threading.RLock())
+        self.clock = Clock()
+        self.interrupted = False
+        self.woken = False
+        self.gates = []  # loads and jobs under way that wait for the machine
+        self.stream = []  # what was handed over: rows, barriers, and STATE by number
+        self.versions = {}
+        self.loaded_versions = {}
+        self.undealt = set()  # ids of rows and barriers that hold STATE back
+        self.kept = []  # all rows, so that no id comes twice
+        self.barriers = []
+        self.links = []  # batches, once for each link that is not yet due
+        self.owed = Counter()  # links that loaded batches are still owed
+        self.ids = {}  # of the rows of such batches
+        self.emitted = []
+        self.numbers = 0
+        self.calls = queue.SimpleQueue()
+        self.reader_busy = False
+        self.reader_error = None
+        self.ended = False  # close was called
+        self.broken = False  # something is wrong, so nothing need come to its end
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    @initialize(
+        rows=st.integers(1, 3), parallel=st.integers(1, 3), calm=st.integers(0, 35)
+    )
+    def begin(self, rows, parallel, calm):
+        self.calm = calm  # steps before the first failure or signal
+        self.delivery = Watched(
+            self.moved,
+            batch_size_rows=rows,
+            batch_size_bytes=10_000,
+            parallel=parallel,
+            emit=self._emit,
+            wake=self._wake,
+            interrupted=lambda: self.interrupted,
+            clock=self.clock,
+        )
+        self.delivery.load = self._load
+
+    # The reader
+
+    def _read(self):
+        for call in iter(self.calls.get, None):
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001 - judged by the machine
+                self.reader_error = error
+            with self.moved:
+                self.reader_busy = False
+                self.moved.notify_all()
+
+    def have_reader(self, call):
+        self.reader_busy = True
+        self.delivery.reader_waits = False
+        self.calls.put(call)
+        self.settle()
+
+    def reader_is_free(self):
+        return not (self.reader_busy or self.reader_error or self.ended)
+
+    def settle(self):
+        """Wait until no thread can go on by itself."""
+        self.wait_until(
+            lambda: (
+                self.delivery.working == len(self.gates)
+                and (not self.reader_busy or self.delivery.reader_waits)
+            )
+        )
+
+    def wait_until(self, wanted):
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            with self.delivery._changed:
+                if wanted():
+                    return
+            # Not under that lock, so a call of `tell` may be missed: look again.
+            with self.moved:
+                self.moved.wait(0.001)
+            self.must_be(time.monotonic() < deadline, "it got stuck")
+
+    # What the delivery calls
+
+    def _wake(self):
+        self.woken = True
+
+    def _load(self, batch):
+        load = Load(batch)
+        for one in batch.rows:
+            if one.key is None:
+                continue
+            version = one.record["version"]
+            if version <= self.loaded_versions.get(one.key, 0):
+                self.delivery.problems.append("an older version came later")
+            self.loaded_versions[one.key] = version
+        self._gate(load)
+        load.wait()
+        for _ in range(load.owed):
+            self.delivery.hold(batch.sequence)
+
+    def _gate(self, load):
+        load.owed = 0
+        with self.moved:
+            self.gates.append(load)
+            self.moved.notify_all()
+
+    def _emit(self, state):
+        number = int(state)
+        if self.emitted and number <= self.emitted[-1]:
+            self.delivery.problems.append("an older STATE came later")
+        if number > self.newest_covered():
+            self.delivery.problems.append(f"STATE {number} is ahead of its data")
+        self.emitted.append(number)
+
+    def newest_covered(self):
+        newest = 0
+        for kind, item in self.stream:
+            if kind == "held" and item in self.undealt:
+                break
+            if kind == "state":
+                newest = item
+        return newest
+
+    # The stream
+
+    @precondition(lambda self: self.reader_is_free())
+    @rule(key=st.none() | KEYS)
+    def record(self, key):
+        one = row(key)
+        if key is None:
+            one.key, one.invalid = None, "it is not right"
+        else:
+            version = self.versions[key] = self.versions.get(key, 0) + 1
+            one.record = {"version": version}
+        self.stream.append(("held", id(one)))
+        self.undealt.add(id(one))
+        self.kept.append(one)
+        self.have_reader(lambda: self.delivery.add(one))
+
+    @precondition(lambda self: self.reader_is_free())
+    @rule()
+    def state(self):
+        self.numbers += 1
+        number = self.numbers
+        self.stream.append(("state", number))
+        self.have_reader(lambda: self.delivery.checkpoint(b"%d" % number))
+
+    @precondition(lambda self: self.reader_is_free())
+    @rule()
+    def barrier(self):
+        sequence = self.delivery.open()
+        self.stream.append(("held", ("barrier", sequence)))
+        self.undealt.add(("barrier", sequence))
+        self.barriers.append(sequence)
+
+    @precondition(lambda self: self.barriers and not self.ended)
+    @rule(data=st.data())
+    def release_barrier(self, data):
+        sequence = data.draw(st.sampled_from(self.barriers))
+        self.barriers.remove(sequence)
+        self.undealt.discard(("barrier", sequence))
+        self.delivery.release(sequence)
+
+    @precondition(lambda self: self.reader_is_free())
+    @rule()
+    def finish(self):
+        def finish():
+            self.delivery.finish()
+            if self.delivery._under_way or self.delivery._due or self.delivery._open:
+                self.delivery.problems.append("it finished before all was done")
+
+        self.have_reader(finish)
+
+    # What becomes of it
+
+    @precondition(lambda self: self.gates)
+    @rule(data=st.data(), owed=st.sampled_from([0, 0, 1, 2]))
+    def succeed(self, data, owed):
+        load = data.draw(st.sampled_from(self.gates))
+        prompt = not self.ended and self.clock.now - self.delivery._last_emit >= 1
+        self._let_succeed(load, owed if load.batch else 0)
+        if prompt:
+            assert self._is_all_covered_out()
+
+    def _let_succeed(self, load, owed=0):
+        load.owed = owed
+        if load.batch:
+            sequence = load.batch.sequence
+            self.ids[sequence] = {id(one) for one in load.batch.rows}
+            self.owed[sequence] = owed
+            self.links += [sequence] * owed
+            self._deal_with(sequence)
+        elif load.link is not None:
+            self.owed[load.link] -= 1
+            self._deal_with(load.link)
+        self.gates.remove(load)
+        load.succeed()
+        self.settle()
+
+    def _deal_with(self, sequence):
+        if not self.owed[sequence]:
+            self.undealt -= self.ids[sequence]
+
+    @precondition(lambda self: self.gates and not self.calm)
+    @rule(data=st.data())
+    def fail(self, data):
+        load = data.draw(st.sampled_from(self.gates))
+        self.gates.remove(load)
+        load.fail(ValueError("a load failed"))
+        self.settle()
+        assert self.woken
+
+    @precondition(lambda self: self.links and not self.ended)
+    @rule(data=st.data(), keys=st.sets(KEYS, min_size=1, max_size=2))
+    def link_becomes_due(self, data, keys):
+        sequence = data.draw(st.sampled_from(self.links))
+        self.links.remove(sequence)
+        self._schedule(sequence, keys)
+
+    @precondition(lambda self: self.gates and not self.ended)
+    @rule(keys=st.sets(KEYS, min_size=1, max_size=2))
+    def another_job_becomes_due(self, keys):
+        self._schedule(None, keys)
+
+    def _schedule(self, sequence, keys):
+        job = Load(None)
+        job.link = sequence
+
+        def run():
+            self._gate(job)
+            job.wait()
+            if sequence is not None:
+                self.delivery.release(sequence)
+
+        self.delivery.schedule(Job(run, {("T", key) for key in keys}))
+        self.settle()
+
+    # Time
+
+    @rule(seconds=st.sampled_from([0.25, 1.0, 30.0]))
+    def tick(self, seconds):
+        self.clock.now += seconds
+        self.delivery.tick()
+        self.settle()
+        if not self.ended and seconds >= 1:
+            assert self._is_all_covered_out()
+            self._no_batch_is_too_old()
+
+    def _is_all_covered_out(self):
+        return self._last_out() == self.newest_covered()
+
+    def _last_out(self):
+        return self.emitted[-1] if self.emitted else 0
+
+    def _no_batch_is_too_old(self):
+        batch = self.delivery._open
+        if batch and self.clock.now - batch.opened_at >= 30:
+            assert not self.delivery._may_start(batch.keys)
+
+    # The end
+
+    @precondition(lambda self: not (self.ended or self.calm))
+    @rule()
+    def signal(self):
+        self.interrupted = True
+        # Nobody tells a waiting reader of the flag; it looks by itself.
+        self.wait_until(lambda: not self.reader_busy)
+        assert not self.reader_error or isinstance(
+            self.reader_error, Stopped | ValueError
+        )
+        self.close(grace=0)
+
+    @precondition(lambda self: self.reader_error and not self.ended)
+    @rule()
+    def end_after_failure(self):
+        self.close(grace=None)
+
+    def close(self, grace):
+        def close():
+            self.delivery.close(grace)
+            if not self._is_all_covered_out():
+                self.delivery.problems.append("it ended without the last STATE")
+
+        self.ended = True
+        self.reader_error = None
+        self.have_reader(close)
+
+    @invariant()
+    def nothing_is_wrong(self):
+        if hasattr(self, "delivery"):
+            self.calm = max(0, self.calm - 1)
+            self.must_be(not self.delivery.problems, self.delivery.problems)
+
+    @invariant()
+    def somebody_can_always_go_on(self):
+        if not hasattr(self, "delivery") or self.delivery.failure or self.ended:
+            return
+        if not self.gates:
+            self.must_be(not self.reader_busy, "the reader waits for nobody")
+            self.must_be(not self.delivery._due, "a job waits for nobody")
+
+    def must_be(self, condition, words):
+        self.broken = self.broken or not condition
+        assert condition, words
+
+    def teardown(self):
+        if not hasattr(self, "delivery"):
+            self.calls.put(None)
+            return
+        try:
+            if not self.broken:
+                self._bring_to_its_end()
+                self.nothing_is_wrong()
+        finally:
+            self._end_threads()
+
+    def _end_threads(self):
+        self.interrupted = True  # or a reader that is stuck would wait for ever
+        for _ in range(self.delivery._workers._threads):
+            self.delivery._workers._calls.put(None)
+        self.calls.put(None)
+
+    def _bring_to_its_end(self):
+        """Whatever happened: all that is under way ends, and so does the reader."""
+        self._let_all_succeed()
+        if not (self.ended or self.reader_error or self.delivery.failure):
+            for sequence in self.barriers:
+                self.undealt.discard(("barrier", sequence))
+                self.delivery.release(sequence)
+            for sequence in self.links:
+                self.owed[sequence] -= 1
+                self._deal_with(sequence)
+                self.delivery.release(sequence)
+            self.finish()
+            self._let_all_succeed()
+            assert not self.reader_error
+        if not self.ended:
+            self.close(grace=None)
+        self._let_all_succeed()
+        assert not self.reader_busy
+        if not (self.delivery.failure or self.interrupted):
+            assert self._last_out() == self.numbers
+
+    def _let_all_succeed(self):
+        while self.gates:
+            self._let_succeed(self.gates[0])
+
+
+def test_no_interleaving_breaks_a_promise(monkeypatch):
+    # The one wait that nobody ends: a reader that looks for a signal.
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.005)
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=150,
+            stateful_step_count=40,
+            deadline=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,261 @@
+"""The settings: what is wrong with a configuration, in words, and never the key."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from jsonschema import Draft7Validator
+
+from target_upwell.config import (
+    CONFIG_SCHEMA,
+    Settings,
+    environment_problems,
+    is_loopback,
+    problems,
+    worded,
+)
+
+KEY = "uk_live_4711secret"
+PREFIX = "TARGET_UPWELL_"
+DEFAULTS = {
+    name: definition["default"]
+    for name, definition in CONFIG_SCHEMA["properties"].items()
+    if "default" in definition
+}
+
+
+def config(**settings):
+    return {**DEFAULTS, "api_key": KEY, "source_system": "TMSEZ", **settings}
+
+
+def found(**settings):
+    return list(problems(config(**settings)))
+
+
+def schema_errors(given):
+    errors = Draft7Validator(CONFIG_SCHEMA).iter_errors(given)
+    return [worded(error, PREFIX) for error in errors]
+
+
+def test_nothing_is_wrong_with_the_least_that_is_needed():
+    assert schema_errors({"api_key": KEY, "source_system": "TMSEZ"}) == []
+    assert found() == []
+
+
+def test_each_setting_has_a_title_and_a_description_and_a_type():
+    for name, definition in CONFIG_SCHEMA["properties"].items():
+        assert definition["title"], name
+        assert definition["description"].endswith("."), name
+        assert definition["type"], name
+
+
+def test_each_setting_reaches_the_program():
+    # A target that was made in this process has added the SDK's own.
+    the_sdks = ("stream_map", "faker_", "flattening_")
+    own = {
+        name for name in CONFIG_SCHEMA["properties"] if not name.startswith(the_sdks)
+    }
+    assert own == set(Settings._names())
+
+
+def test_only_the_key_is_a_secret():
+    secrets = [
+        name
+        for name, definition in CONFIG_SCHEMA["properties"].items()
+        if definition.get("secret")
+    ]
+    assert secrets == ["api_key"]
+
+
+def test_settings_never_show_the_key():
+    settings = Settings.of(config(stream_maps={}))
+    assert KEY not in repr(settings)
+    assert KEY not in str(settings)
+    assert settings.api_key == KEY
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    assert schema_errors(config(batch_size_rows=50.0)) == []
+    settings = Settings.of(config(batch_size_rows=50.0, max_retries=Decimal("3.0")))
+    assert (settings.batch_size_rows, settings.max_retries) == (50, 3)
+    assert type(settings.batch_size_rows) is type(settings.max_retries) is int
+
+
+def test_all_that_is_missing_is_named_with_the_variable_that_sets_it():
+    messages = schema_errors({})
+    assert [message.split(":")[0] for message in messages] == [
+        "api_key",
+        "source_system",
+    ]
+    assert "TARGET_UPWELL_SOURCE_SYSTEM" in messages[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("api_key", 7),
+        ("api_key", [KEY]),
+        ("source_system", 7),
+        ("api_url", 7),
+        ("load_method", "overwrite"),
+        ("load_method", "UPSERT"),
+        ("batch_size_rows", 0),
+        ("batch_size_rows", -1),
+        ("batch_size_rows", 1.5),
+        ("batch_size_rows", "200"),
+        ("batch_size_bytes", 999),
+        ("max_parallel_requests", 0),
+        ("max_parallel_requests", 65),
+        ("request_timeout", 0),
+        ("max_retries", -1),
+        ("null_handling", "drop"),
+        ("unmapped_properties", ""),
+        ("unknown_streams", "warn"),
+        ("max_rejects", -2),
+        ("rejects_path", 1),
+        ("drift_path", False),
+        ("dry_run", "yes"),
+        ("validate_records", 1),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_worded_with_its_setting(name, value):
+    (message,) = schema_errors({"api_key": KEY, "source_system": "T", name: value})
+    assert message.startswith(f"{name}: ")
+    assert KEY not in message
+    assert len(message) < 250
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", " ", f"{KEY}\n", f" {KEY}", "two words", "schlüssel", "a\x00b", "tab\tkey"],
+)
+def test_a_key_that_can_not_be_a_header_is_refused_without_being_shown(key):
+    (message,) = found(api_key=key)
+    assert message.startswith("api_key: ")
+    assert not key.strip() or key.strip() not in message
+
+
+@pytest.mark.parametrize("source_system", ["", "  ", "\t", "a\x00b"])
+def test_a_source_system_needs_text(source_system):
+    assert [m.split(":")[0] for m in found(source_system=source_system)] == [
+        "source_system"
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.upwell.com/api/rest",
+        "https://api.upwell.com/api/rest/",
+        "https://upwell.example:8443",
+        "http://127.0.0.1:8420/api/rest",
+        "http://localhost:8420/api/rest",
+        "http://[::1]:8420/api/rest",
+        "http://127.8.9.10",
+    ],
+)
+def test_an_address_is_https_or_on_this_machine(url):
+    assert found(api_url=url) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("", "https"),
+        ("api.upwell.com/api/rest", "https"),
+        ("ftp://api.upwell.com", "https"),
+        ("https://", "https"),
+        ("https:///api/rest", "https"),
+        (KEY, "https"),
+        ("http://api.upwell.com/api/rest", "in the clear"),
+        ("http://10.0.0.5:8420", "in the clear"),
+        ("http://0.0.0.0:8420", "in the clear"),
+        ("http://127.0.0.1.evil.example", "in the clear"),
+        ("http://localhost.evil.example", "in the clear"),
+        (f"https://user:{KEY}@api.upwell.com", "user name"),
+        (f"https://{KEY}@api.upwell.com", "user name"),
+        (f"https://api.upwell.com/?key={KEY}", "without ?"),
+        (f"https://api.upwell.com/#{KEY}", "without ?"),
+        ("https://api.upwell.com:port", "can't be read"),
+        ("https://api.upwell.com:99999", "can't be read"),
+        ("https://[::1", "can't be read"),
+    ],
+)
+def test_any_other_address_is_refused_and_shows_no_key(url, words):
+    (message,) = found(api_url=url)
+    assert message.startswith("api_url: ")
+    assert words in message
+    assert KEY not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://LOCALHOST", True),
+        ("http://[::1]", True),
+        ("http://[::ffff:127.0.0.1]", True),
+        ("http://[::ffff:128.0.0.1]", False),
+        ("http://128.0.0.1", False),
+        ("http://", False),
+    ],
+)
+def test_loopback_is_told_from_the_rest_of_the_world(url, expected):
+    assert is_loopback(url) is expected
+
+
+@pytest.mark.parametrize("max_rejects", [1, 50, -1])
+def test_rejects_need_a_file_to_go_to(max_rejects):
+    (message,) = found(max_rejects=max_rejects)
+    assert "rejects_path" in message
+    assert found(max_rejects=max_rejects, rejects_path="r.jsonl") == []
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    assert len(found(api_key="", source_system="", api_url="x", max_rejects=1)) == 4
+
+
+SCHEMA = {
+    "properties": {
+        **CONFIG_SCHEMA["properties"],
+        "stream_maps": {"type": ["object", "null"]},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("max_retries", "x", "an integer"),
+        ("max_retries", "", "an integer"),
+        ("max_retries", "1.5", "an integer"),
+        ("dry_run", "ture", "true or false"),
+        ("dry_run", "2", "true or false"),
+        ("validate_records", "null", "true or false"),
+        ("stream_maps", "{", "JSON"),
+        ("stream_maps", "", "JSON"),
+    ],
+)
+def test_a_variable_that_can_not_be_read_is_named(name, value, words):
+    variable = f"{PREFIX}{name.upper()}"
+    (message,) = environment_problems(SCHEMA, PREFIX, {variable: value})
+    assert message == f"{name}: the environment variable {variable} is not {words}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_retries", "8"),
+        ("max_rejects", "-1"),
+        ("dry_run", "True"),
+        ("dry_run", "false"),
+        ("dry_run", "0"),
+        ("dry_run", ""),
+        ("stream_maps", "{}"),
+        ("api_url", "anything"),
+    ],
+)
+def test_a_variable_that_can_be_read_is_no_problem(name, value):
+    environment = {f"{PREFIX}{name.upper()}": value, "DRY_RUN": "ture"}
+    assert list(environment_problems(SCHEMA, PREFIX, environment)) == []

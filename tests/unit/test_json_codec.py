@@ -1,0 +1,81 @@
+"""JSON in and out: numbers as they are written, and errors that quote nothing."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from target_upwell import json_codec
+from target_upwell.exceptions import NotJSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.10",
+        "0.1",
+        "-0.0",
+        "123456789012345678901234567890",
+        "12345678901234567890.12345678901234567890",
+        '{"a":[1,2.50,{"b":null}],"c":true}',
+        '"Łódź Spedycja 🚚"',
+        '"\\u0000"',
+        "[]",
+    ],
+)
+def test_what_is_read_is_written_back_to_the_letter(text):
+    assert json_codec.encode(json_codec.decode(text.encode())) == text.encode()
+
+
+def test_fractions_are_decimals_and_whole_numbers_are_not():
+    decoded = json_codec.decode(b"[1.10, 1, 1e2]")
+    assert [type(number) for number in decoded] == [Decimal, int, Decimal]
+
+
+@pytest.mark.parametrize(
+    "text", [b"NaN", b'["\\ud800"]', b"[Infinity, -Infinity]", b'{"a": NaN}']
+)
+def test_what_taps_write_although_it_is_no_json_is_read_and_written_back(text):
+    decoded = json_codec.decode(text)
+    assert json_codec.encode_leniently(decoded).replace(b" ", b"") == text.replace(
+        b" ", b""
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b'{"name": "secret', "column 10"),
+        (b"secret", "column 1"),
+        (b"", "column 1"),
+        (b'{"a": 1} secret', "column 10"),
+        (b'["secret \xff"]', "UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"1" * 5000 + b"secret", "too long"),
+    ],
+)
+def test_what_can_not_be_read_is_one_error_that_quotes_none_of_it(text, words):
+    with pytest.raises(NotJSON) as caught:
+        json_codec.decode(text)
+    assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value)) < 100
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        (b'{"type":"STATE","value":{"a": 1.10,  "b":[ ]}}', b'{"a": 1.10,  "b":[ ]}'),
+        (b'{"value":1e400,"type":"STATE"}', b"1e400"),
+        (b'{"type":"STATE","value":null}', b"null"),
+        (b'{"type":"STATE","value":{}}', b"{}"),
+        (b'{"type": "STATE", "value": {"x": NaN}}', b'{"x":NaN}'),
+        (b'{"type": "STATE", "value": "\\ud800"}', b'"\\ud800"'),
+        (b'{"type": "STATE", "value": "\\u00fc\xc3\xbc"}', b'"\\u00fc\xc3\xbc"'),
+    ],
+)
+def test_the_value_of_a_state_is_kept_as_the_tap_wrote_it(line, value):
+    decoded = json.loads(line)["value"]
+    assert json_codec.state_value(line, decoded) == value

@@ -1,0 +1,344 @@
+"""What to do about each customer of a batch, with plain values."""
+
+from __future__ import annotations
+
+import itertools
+from decimal import Decimal
+
+import pytest
+
+from target_upwell import json_codec
+from target_upwell.delivery.batch import Row, Source, body_of
+from target_upwell.upsert.diff import (
+    compare,
+    group_by_depth,
+    key_of,
+    merge,
+    same,
+    shows,
+)
+
+SOURCE = Source("customers", {})
+
+
+def row(source_id="1", system="S", **properties):
+    customer_input = {
+        "sourceSystem": system,
+        "sourceSystemId": source_id,
+        **properties,
+    }
+    return Row(
+        source=SOURCE,
+        record=properties,
+        name=f"customers {source_id}",
+        key=(system, source_id),
+        input=customer_input,
+        body=body_of(customer_input),
+        invalid=None,
+    )
+
+
+def entry(source_id="1", **properties):
+    return merge([row(source_id, **properties)])[0]
+
+
+def wanted(**properties):
+    return {"sourceSystem": "S", "sourceSystemId": "1", **properties}
+
+
+def held(**properties):
+    return {
+        "id": "cus_1",
+        "sourceSystem": "S",
+        "sourceSystemId": "1",
+        "name": "Acme",
+        "emailAddress": "a@b.example",
+        "ccEmailAddresses": ["c@d.example", "e@f.example"],
+        "billToCustomerId": None,
+        "metadata": {"terms": "NET30"},
+        "addresses": [],
+        "customerRule": None,
+        "balance": 12,
+        "updatedAt": "2026-01-01T00:00:00+00:00",
+        **properties,
+    }
+
+
+# Within a batch
+
+
+def test_rows_of_one_source_key_become_one_entry_and_the_last_value_wins():
+    first = row("1", name="Old", emailAddress="a@b.example")
+    other = row("2", name="Other")
+    last = row("1", name="New", metadata={"x": 1})
+    entries = merge([first, other, last])
+    assert [e.key for e in entries] == [("S", "1"), ("S", "2")]
+    assert entries[0].rows == [first, last]
+    assert json_codec.decode(entries[0].body) == {
+        "sourceSystem": "S",
+        "sourceSystemId": "1",
+        "name": "New",
+        "emailAddress": "a@b.example",
+        "metadata": {"x": 1},
+    }
+
+
+def test_the_same_id_in_two_systems_is_two_customers():
+    assert len(merge([row("1", system="S"), row("1", system="T")])) == 2
+
+
+def test_a_later_null_clears_an_earlier_value_and_a_new_customer_goes_without():
+    (merged,) = merge([row(name="A", emailAddress="a@b.example"), row(name="A")])
+    assert merged.input["emailAddress"] == "a@b.example"
+    (merged,) = merge(
+        [row(name="A", emailAddress="a@b.example"), row(name="A", emailAddress=None)]
+    )
+    assert merged.input["emailAddress"] is None
+    assert "emailAddress" not in json_codec.decode(merged.body)
+
+
+def test_a_later_null_that_says_nothing_leaves_an_earlier_value():
+    # As it would if the two came in different batches.
+    older = row(name="A", emailAddress="a@b.example")
+    newer = row(name=None, emailAddress=None)
+    (kept,) = merge([older, newer], "keep")
+    assert (kept.input["name"], kept.input["emailAddress"]) == ("A", "a@b.example")
+    (cleared,) = merge([older, newer], "clear")
+    assert (cleared.input["name"], cleared.input["emailAddress"]) == ("A", None)
+
+
+def test_invalid_rows_are_left_out():
+    invalid = Row(SOURCE, {}, "customers ?", None, None, b"", "bad")
+    assert merge([invalid]) == []
+
+
+def test_merging_does_not_change_the_rows():
+    first, last = row(name="Old"), row(name="New")
+    merge([first, last])[0].set("billToCustomerId", "cus_9")
+    assert first.input["name"] == "Old"
+    assert "billToCustomerId" not in first.input
+    assert "billToCustomerId" not in last.input
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "kept"),
+    [
+        ("billToSourceSystemId", "billToCustomerId", "billToCustomerId"),
+        ("billToCustomerId", "billToSourceSystemId", "billToSourceSystemId"),
+    ],
+)
+def test_a_later_way_to_name_the_parent_replaces_the_other(older, newer, kept):
+    (merged,) = merge([row(**{older: "1"}), row(**{newer: "2"})])
+    assert {older, newer} & merged.input.keys() == {kept}
+
+
+def test_a_link_that_is_found_later_goes_into_the_body():
+    child = entry(name="A", billToSourceSystemId="9")
+    assert b"billTo" not in child.body
+    child.set("billToCustomerId", "cus_9")
+    assert json_codec.decode(child.body)["billToCustomerId"] == "cus_9"
+
+
+# Equality
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (1, Decimal("1.00"), True),
+        (Decimal("1.10"), Decimal("1.1"), True),
+        (Decimal("0.1"), Decimal("0.10000000000000001"), False),
+        (2**60, 2**60 + 1, False),
+        (Decimal("1e2"), 100, True),
+        (1, True, False),
+        (0, False, False),
+        (False, None, False),
+        (None, None, True),
+        (None, "", False),
+        (1, "1", False),
+        ("é", "e\u0301", False),
+        ([1, 2], [2, 1], False),
+        ([1, [True]], [1, [1]], False),
+        ((1, 2), [1, 2], True),
+        ({"a": 1, "b": [None]}, {"b": [None], "a": Decimal("1.0")}, True),
+        ({"a": 1}, {"a": 1, "b": None}, False),
+        ({"a": {"b": 0}}, {"a": {"b": False}}, False),
+        ({}, [], False),
+        ({}, None, False),
+        ([], None, False),
+    ],
+)
+def test_json_values_are_equal_or_not(one, other, equal):
+    assert same(one, other) is equal
+    assert same(other, one) is equal
+
+
+# Comparison
+
+
+def changes(null_handling="clear", held_as=None, **properties):
+    change = compare(wanted(**properties), held_as or held(), null_handling)
+    return change.columns, change.rule
+
+
+@pytest.mark.parametrize(
+    ("properties", "columns"),
+    [
+        ({}, {}),
+        ({"name": "Acme", "emailAddress": "a@b.example"}, {}),
+        ({"name": "Acme Inc"}, {"name": "Acme Inc"}),
+        ({"ccEmailAddresses": ["c@d.example", "e@f.example"]}, {}),
+        (
+            {"ccEmailAddresses": ["e@f.example", "c@d.example"]},
+            {"ccEmailAddresses": ["e@f.example", "c@d.example"]},
+        ),
+        ({"ccEmailAddresses": []}, {"ccEmailAddresses": []}),
+        ({"metadata": {"terms": "NET30"}}, {}),
+        ({"metadata": {}}, {"metadata": {}}),
+        ({"billToSourceSystemId": "9"}, {}),
+        ({"billToCustomerId": "cus_9"}, {"billToCustomerId": "cus_9"}),
+        # What Upwell never shows can't be compared.
+        ({"collectorId": "col_1"}, {"collectorId": "col_1"}),
+        ({"deletedAt": "2026-01-01T00:00:00Z"}, {"deletedAt": "2026-01-01T00:00:00Z"}),
+        # Nulls.
+        ({"name": None}, {}),
+        ({"emailAddress": None}, {"emailAddress": None}),
+        ({"billToCustomerId": None}, {}),
+        ({"deletedAt": None, "collectorId": None}, {}),
+        ({"deletedAt": None, "name": "New"}, {"deletedAt": None, "name": "New"}),
+        (
+            {"deletedAt": None, "emailAddress": None},
+            {"deletedAt": None, "emailAddress": None},
+        ),
+    ],
+)
+def test_only_what_differs_is_changed(properties, columns):
+    assert changes(**properties) == (columns, {})
+
+
+def test_a_null_leaves_the_field_if_that_is_asked_for():
+    nulls = dict.fromkeys(("name", "emailAddress", "metadata", "deletedAt"))
+    assert changes("keep", **nulls) == ({}, {})
+    assert changes("keep", **nulls | {"name": "New"}) == ({"name": "New"}, {})
+
+
+def test_what_is_sent_is_never_sent_again():
+    properties = {
+        "name": "New",
+        "emailAddress": None,
+        "ccEmailAddresses": ["x@y.example"],
+        "metadata": {"n": Decimal("1.10"), "list": [1, {"a": False}]},
+    }
+    columns, _ = changes(**properties)
+    assert changes(held_as=held(**columns), **properties) == ({}, {})
+
+
+def test_a_rule_is_compared_by_the_members_given_and_sends_the_present_name_along():
+    rule = {"id": "rul_1", "dueOption": 30, "other": "x"}
+    with_rule = held(customerRule=rule)
+    same_rule = {"customerRule": {"data": {"dueOption": 30}}}
+    new_rule = {"customerRule": {"data": {"dueOption": 45}}}
+    assert changes(held_as=with_rule, **same_rule) == ({}, {})
+    assert changes(held_as=with_rule, **new_rule) == (
+        {"name": "Acme"},
+        {"dueOption": 45},
+    )
+    assert changes(held_as=with_rule, emailAddress="n@b.example", **new_rule) == (
+        {"emailAddress": "n@b.example"},
+        {"dueOption": 45},
+    )
+
+
+def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_mended():
+    change = compare(wanted(customerRule={"data": {"dueOption": 30}}), held(), "clear")
+    assert not change
+    assert [difference.property for difference in change.drift] == ["customerRule"]
+
+
+def test_relations_that_differ_are_noted_and_never_sent():
+    change = compare(
+        wanted(
+            addresses={"data": [{"city": "Oslo"}]},
+            contacts={"data": [{"name": "Kari"}]},
+        ),
+        held(addresses=[{"id": "adr_1", "city": "Bergen"}]),
+        "clear",
+    )
+    assert not change
+    assert [difference.property for difference in change.drift] == ["addresses"]
+    assert change.unseen == ["contacts"]
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "equal"),
+    [
+        ([{"city": "A"}], [{"id": "1", "city": "A", "country": None}], True),
+        ([{"city": "A"}], [{"city": "A "}], True),
+        ([{"city": "A"}, {"city": "B"}], [{"city": "B"}, {"city": "A"}], True),
+        ([{"city": "A"}], [{"city": "A"}, {"city": "B"}], False),
+        ([{"city": "A"}, {"city": "B"}], [{"city": "A"}], False),
+        ([{"city": "A"}], [], False),
+        ([{"city": "A"}], None, False),
+        # Upwell shows no telephone number, so none can differ.
+        ([{"city": "A", "phoneNumber": "1"}], [{"id": "1", "city": "A"}], True),
+    ],
+)
+def test_addresses_are_compared_as_a_set_on_the_members_given(given, there, equal):
+    change = compare(wanted(addresses={"data": given}), held(addresses=there), "clear")
+    assert (change.drift == []) is equal
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"name": "Acme"}, True),
+        ({"name": "Other"}, False),
+        ({"name": "Acme", "collectorId": "c"}, True),
+        ({"name": "Acme", "emailAddress": None}, True),
+        ({"name": "Acme", "addresses": {"data": [{"city": "Oslo"}]}}, False),
+        ({"name": "Acme", "customerRule": {"data": {"dueOption": 1}}}, False),
+    ],
+)
+def test_a_customer_shows_whether_it_is_what_was_posted(properties, expected):
+    assert shows(held(), wanted(**properties)) is expected
+
+
+def test_a_customer_is_known_by_its_source_key():
+    assert key_of(held()) == ("S", "1")
+
+
+# Order
+
+
+def ids(groups):
+    return [[e.key[1] for e in group] for group in groups]
+
+
+def test_customers_without_parents_are_one_group():
+    assert ids(group_by_depth([entry("1"), entry("2")])) == [["1", "2"]]
+    assert ids(group_by_depth([])) == []
+
+
+def test_parents_come_before_their_children_in_any_order_of_arrival():
+    family = [
+        entry("child", billToSourceSystemId="parent"),
+        entry("parent", billToSourceSystemId="grandparent"),
+        entry("grandparent"),
+    ]
+    for order in itertools.permutations(family):
+        assert ids(group_by_depth(order)) == [["grandparent"], ["parent"], ["child"]]
+
+
+def test_a_parent_outside_the_batch_holds_nobody_up():
+    assert ids(group_by_depth([entry("1", billToSourceSystemId="9")])) == [["1"]]
+
+
+@pytest.mark.parametrize("parents", [{"1": "1"}, {"1": "2", "2": "3", "3": "1"}])
+def test_those_that_bill_each_other_in_a_circle_go_together(parents):
+    circle = [entry(c, billToSourceSystemId=p) for c, p in parents.items()]
+    assert ids(group_by_depth(circle)) == [list(parents)]
+
+
+def test_an_upwell_id_needs_no_parent_in_the_batch():
+    child = entry("1", billToSourceSystemId="2", billToCustomerId="cus_9")
+    assert ids(group_by_depth([child, entry("2")])) == [["1", "2"]]

@@ -1,0 +1,302 @@
+"""Bulk inserts that are refused, lost or cut short: who is created, who is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from target_upwell import json_codec
+from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, Source, body_of
+from target_upwell.exceptions import (
+    AmbiguousOutcome,
+    Refusal,
+    Refused,
+    RunError,
+    TooLarge,
+)
+from target_upwell.upsert.diff import merge
+from target_upwell.upsert.inserts import Inserts, Searched
+from target_upwell.upsert.lookups import Lookups
+
+SOURCE = Source("customers", {})
+UNIQUENESS = Refusal(400, "constraint-violation", "Uniqueness violation. duplicate key")
+ROWS = 64
+
+
+def entries(*ids, **properties):
+    rows = []
+    for source_id in map(str, ids):
+        customer = {"sourceSystem": "S", "sourceSystemId": source_id, "name": "A"}
+        customer |= properties
+        rows.append(
+            Row(SOURCE, {}, "", ("S", source_id), customer, body_of(customer), None)
+        )
+    return merge(rows)
+
+
+class Tries:
+    def __init__(self, most):
+        self.left = most
+        self.waits = []
+
+    def wait(self, why, pause=None):
+        self.waits.append((why, pause))
+        self.left -= 1
+        if self.left < 0:
+            raise RunError(why)
+
+
+class Upwell:
+    """An account that inserts all or nothing, in memory, with faults of all kinds."""
+
+    def __init__(self, *, bad=(), indexed=False, invisible=(), cap=None, most=None):
+        self.customers = {}
+        self.bad = {str(i) for i in bad}
+        self.indexed = indexed
+        self.invisible = {str(i) for i in invisible}
+        self.cap = cap
+        self.most = most
+        self.posts = []
+        self.searches = 0
+        self.next = []
+        self.tries = []
+
+    def attempts(self, _what):
+        self.tries.append(Tries(3))
+        return self.tries[-1]
+
+    def add(self, *ids, **properties):
+        for entry in entries(*ids, **properties):
+            self._store(dict(entry.input))
+
+    def _store(self, customer):
+        source_id = customer["sourceSystemId"]
+        self.customers[source_id] = {"id": f"cus_{source_id}", **customer}
+        return self.customers[source_id]
+
+    def create(self, bodies):
+        customers = [json_codec.decode(body) for body in bodies]
+        self.posts.append([customer["sourceSystemId"] for customer in customers])
+        fault = self.next.pop(0) if self.next else None
+        if fault == "lost request":
+            raise AmbiguousOutcome("the connection was lost")
+        size = ENVELOPE_BYTES + sum(map(len, bodies)) + len(bodies) - 1
+        if self.most is not None and size > self.most:
+            raise TooLarge
+        for number, customer in enumerate(customers):
+            if customer["sourceSystemId"] in self.bad:
+                row = number if self.indexed else None
+                raise Refused(Refusal(400, "x", "bad", row))
+        for customer in customers:
+            taken = customer["sourceSystemId"] in {*self.customers, *self.invisible}
+            if taken:
+                raise Refused(UNIQUENESS)
+        stored = [self._store(customer) for customer in customers]
+        if fault == "lost reply":
+            raise AmbiguousOutcome("no answer in time", 7)
+        if fault == "half a reply":
+            return stored[::2]
+        return stored[::-1]
+
+    def search(self, _system, ids):
+        self.searches += 1
+        found = [c for i, c in self.customers.items() if i in set(ids)]
+        return found[: self.cap]
+
+
+def run(upwell, group, searched=Searched.ONCE, batch_size_bytes=1_000_000):
+    lookups = Lookups(upwell, ROWS)
+    return Inserts(upwell, lookups, batch_size_bytes).run(group, searched)
+
+
+def names(keys):
+    return {int(source_id) for _, source_id in keys}
+
+
+def refused(result):
+    return {int(entry.key[1]) for entry, _ in result.refused}
+
+
+def test_new_customers_are_created_with_one_request():
+    upwell = Upwell()
+    result = run(upwell, entries(*range(ROWS)))
+    assert names(result.created) == set(range(ROWS))
+    assert result.created["S", "3"]["id"] == "cus_3"
+    assert (len(upwell.posts), upwell.searches) == (1, 0)
+
+
+def test_nothing_to_create_is_no_request():
+    upwell = Upwell()
+    run(upwell, [])
+    assert upwell.posts == []
+
+
+# Uniqueness
+
+
+@pytest.mark.parametrize("present", [[0], [5, 40], range(60), range(ROWS)])
+def test_those_that_exist_already_are_found_and_the_rest_is_created(present):
+    upwell = Upwell()
+    upwell.add(*present)
+    result = run(upwell, entries(*range(ROWS)), Searched.NOT)
+    assert names(result.existing) == set(present)
+    assert names(result.created) == set(range(ROWS)) - set(present)
+    assert not result.hidden
+    assert not result.refused
+    assert upwell.searches == 1
+
+
+def test_a_capped_search_is_repeated_until_nobody_is_left():
+    upwell = Upwell(cap=10)
+    upwell.add(*range(40))
+    result = run(upwell, entries(*range(ROWS)), Searched.NOT)
+    assert names(result.existing) == set(range(40))
+    assert names(result.created) == set(range(40, ROWS))
+
+
+@pytest.mark.parametrize("invisible", [[7], [0, 63], [1, 2, 3]])
+def test_those_that_exist_but_that_no_search_shows_are_told_apart(invisible):
+    upwell = Upwell(invisible=invisible)
+    result = run(upwell, entries(*range(ROWS)))
+    assert {int(entry.key[1]) for entry in result.hidden} == set(invisible)
+    assert names(result.created) == set(range(ROWS)) - set(invisible)
+    assert not result.refused
+
+
+# Bad rows
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("bad", [[0], [63], [3, 4, 50], range(ROWS)])
+def test_a_bad_row_costs_one_row(bad, indexed):
+    upwell = Upwell(bad=bad, indexed=indexed)
+    result = run(upwell, entries(*range(ROWS)))
+    assert refused(result) == set(bad)
+    assert names(result.created) == set(range(ROWS)) - set(bad)
+    assert {refusal.message for _, refusal in result.refused} == {"bad"}
+
+
+def test_a_bad_row_with_an_index_costs_one_more_request():
+    upwell = Upwell(bad=[3, 40], indexed=True)
+    run(upwell, entries(*range(ROWS)))
+    assert len(upwell.posts) == 3
+
+
+@pytest.mark.parametrize(("bad", "most"), [(1, 14), (2, 24), (4, 40)])
+def test_bad_rows_without_an_index_are_found_at_a_bounded_price(bad, most):
+    # 2 k log2(n/k) + 2k requests for k bad rows in n.
+    upwell = Upwell(bad=[i * ROWS // bad for i in range(bad)])
+    run(upwell, entries(*range(ROWS)))
+    assert len(upwell.posts) <= most
+
+
+def test_an_index_beyond_the_batch_is_not_believed():
+    class Confused(Upwell):
+        def create(self, bodies):
+            try:
+                return super().create(bodies)
+            except Refused:
+                raise Refused(Refusal(400, "x", "bad", 500)) from None
+
+    result = run(Confused(bad=[9]), entries(*range(16)))
+    assert refused(result) == {9}
+    assert len(result.created) == 15
+
+
+def test_bad_existing_and_invisible_rows_in_one_batch_are_all_told_apart():
+    upwell = Upwell(bad=[1, 2], invisible=[30])
+    upwell.add(10, 11)
+    result = run(upwell, entries(*range(ROWS)), Searched.NOT)
+    assert refused(result) == {1, 2}
+    assert names(result.existing) == {10, 11}
+    assert {int(entry.key[1]) for entry in result.hidden} == {30}
+    assert names(result.created) == set(range(ROWS)) - {1, 2, 10, 11, 30}
+
+
+# Size
+
+
+def test_a_body_that_is_too_large_is_halved_and_later_batches_are_smaller():
+    one = len(entries(10)[0].body) + 1
+    upwell = Upwell(most=ENVELOPE_BYTES + 10 * one)
+    inserts = Inserts(upwell, Lookups(upwell, ROWS), 1_000_000)
+    inserts.run(entries(*range(10, 50)), Searched.ONCE)
+    assert len(upwell.customers) == 40
+    upwell.posts.clear()
+    inserts.run(entries(*range(50, 90)), Searched.ONCE)
+    assert [len(post) for post in upwell.posts] == [10, 10, 10, 10]
+
+
+def test_a_customer_that_alone_is_too_large_is_refused_by_itself():
+    upwell = Upwell(most=2000)
+    group = entries(1, 2) + entries(3, metadata="x" * 3000) + entries(4)
+    result = run(upwell, group)
+    assert names(result.created) == {1, 2, 4}
+    assert [(e.key[1], r.status) for e, r in result.refused] == [("3", 413)]
+
+
+def test_a_group_that_grew_beyond_the_limit_is_sent_in_parts():
+    upwell = Upwell()
+    run(upwell, entries(*range(10, 20)), batch_size_bytes=300)
+    assert len(upwell.customers) == 10
+    assert len(upwell.posts) > 1
+
+
+# Outcomes unknown
+
+
+@pytest.mark.parametrize("fault", ["lost request", "lost reply", "half a reply"])
+def test_after_an_unknown_outcome_nothing_is_posted_twice(fault):
+    upwell = Upwell()
+    upwell.next = [fault]
+    result = run(upwell, entries(*range(ROWS)))
+    assert names(result.created) == set(range(ROWS))
+    assert not result.existing
+    assert not result.refused
+    assert upwell.searches == 1
+    assert len(upwell.posts) == (2 if fault == "lost request" else 1)
+
+
+def test_what_the_server_says_about_waiting_is_passed_on():
+    upwell = Upwell()
+    upwell.next = ["lost reply"]
+    run(upwell, entries(1))
+    assert upwell.tries[0].waits == [("no answer in time", 7)]
+
+
+def test_unknown_outcomes_in_a_row_are_counted_together():
+    upwell = Upwell()
+    upwell.next = ["lost request"] * 3
+    assert len(run(upwell, entries(1, 2)).created) == 2
+    upwell.next = ["lost request"] * 4
+    with pytest.raises(RunError, match=re.escape("the connection was lost")):
+        run(upwell, entries(3, 4))
+    assert len(upwell.tries) == 2
+
+
+def test_a_customer_that_was_there_before_the_reply_was_lost_is_planned_again():
+    upwell = Upwell()
+    upwell.add(1, name="An older name")
+    upwell.next = ["lost request"]
+    result = run(upwell, entries(1, 2), Searched.NOT)
+    assert names(result.existing) == {1}
+    assert names(result.created) == {2}
+
+
+def test_a_capped_search_after_a_lost_reply_still_leaves_nobody_out():
+    upwell = Upwell(cap=10)
+    upwell.next = ["lost reply"]
+    result = run(upwell, entries(*range(ROWS)))
+    assert names(result.created) == set(range(ROWS))
+    assert not result.existing
+    assert len(upwell.customers) == ROWS
+
+
+def test_a_group_that_is_halved_keeps_count_of_its_attempts():
+    upwell = Upwell(bad=[3])
+    upwell.next = ["lost request", None, "lost request", None, None, "lost request"]
+    result = run(upwell, entries(*range(8)))
+    assert names(result.created) == set(range(8)) - {3}
+    assert len(upwell.tries) == 1
+    assert upwell.tries[0].left == 0
