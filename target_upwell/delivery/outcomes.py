@@ -1,0 +1,126 @@
+"""What became of the records of a batch, as plain data.
+
+Loading a batch returns it; the scheduler hands it on to be recorded. Nothing here does
+anything, so that what happened can be compared in tests as it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_upwell.delivery.batch import Row
+    from target_upwell.exceptions import Refusal
+    from target_upwell.resource import SourceKey
+
+
+class Outcome(str, Enum):
+    """What can become of a record."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One customer of a batch, and what became of it.
+
+    Attributes:
+        key: Its source key.
+        outcome: What became of it; rejected records are counted one by one instead.
+        records: How many records it was made of.
+        id: Upwell's id, where an answer showed it.
+        changes: For an update, each property that changed with its value before and
+            after; before is None where Upwell does not show it.
+    """
+
+    key: SourceKey
+    outcome: Outcome
+    records: int
+    id: str | None = None
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One record that can't be loaded, and why.
+
+    Attributes:
+        row: The record.
+        kind: Found out here before sending, or by Upwell.
+        reason: For a person, in one line.
+        status: The HTTP status of Upwell's refusal.
+        code: The code of Upwell's refusal.
+    """
+
+    row: Row
+    kind: Literal["invalid", "refused"]
+    reason: str
+    status: int | None = None
+    code: str | None = None
+
+    @classmethod
+    def invalid(cls, row: Row, reason: str) -> Reject:
+        """Reject a record that this program finds fault with."""
+        return cls(row, "invalid", reason)
+
+    @classmethod
+    def refused(cls, row: Row, refusal: Refusal) -> Reject:
+        """Reject a record that Upwell turned down."""
+        return cls(row, "refused", str(refusal), refusal.status, refusal.code)
+
+    def __str__(self) -> str:
+        """Name the record and the reason, and nothing else of it."""
+        return f"{self.row.name}: {self.reason}"
+
+
+DriftKind = Literal["relation", "column", "parent", "policy", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class DriftEntry:
+    """A property in which Upwell keeps differing from the source.
+
+    Attributes:
+        key: The customer.
+        property: Which property differs.
+        upwell: What Upwell holds.
+        source: What the source says.
+        kind: A relation or a column that can't be updated, a parent that never came, a
+            difference that a field policy withholds, or a customer that left the source.
+        why: More about it, for the warning; "" if the kind says it all.
+    """
+
+    key: SourceKey
+    property: str
+    upwell: Any
+    source: Any
+    kind: DriftKind = "relation"
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """What became of a batch.
+
+    Attributes:
+        counted: Its customers, as far as they were not rejected.
+        rejects: The records that can't be loaded, in the order of the stream.
+        drift: Differences that remain.
+        never_shown: Relations of existing customers that Upwell never shows, so that
+            nobody can tell whether they differ.
+        links: Links that were set after their customer was loaded.
+    """
+
+    counted: list[Counted] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    drift: list[DriftEntry] = field(default_factory=list)
+    never_shown: set[str] = field(default_factory=set)
+    links: int = 0
