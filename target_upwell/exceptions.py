@@ -6,6 +6,7 @@ secret and without personal data.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -28,6 +29,18 @@ class InputError(RunError):
 
 class TooManyRejects(RunError):
     """More records were rejected than the user allows."""
+
+
+class RetriesExhausted(RunError):
+    """Something failed once too often.
+
+    Attributes:
+        status: The HTTP status of the last failure; 0 if no answer came.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Stopped(TargetUpwellError):
@@ -95,6 +108,21 @@ class Refusal:
             or self.status == HTTPStatus.CONFLICT
         )
 
+    @property
+    def constraint(self) -> str:
+        """The name of the constraint that it names, or nothing."""
+        found = re.search(r"constraint [\"']([^\"']+)[\"']", self.message)
+        return found[1] if found else ""
+
+    @property
+    def unknown_field(self) -> str:
+        """The field that the key may not set, or that does not exist, or nothing.
+
+        Hasura quotes names in one of two ways, by its version (SEEN in its source).
+        """
+        found = re.match(r"field [\"']([^\"']+)[\"'] not found in type", self.message)
+        return found[1] if found else ""
+
     def __str__(self) -> str:
         """Say it in Upwell's words, with code and status."""
         code = f", {self.code}" if self.code else ""
@@ -118,8 +146,10 @@ class AmbiguousOutcome(TargetUpwellError):
 
     Attributes:
         pause: Seconds that the server asks to wait; none if it did not say.
+        status: The HTTP status; 0 if no answer came.
     """
 
-    def __init__(self, why: str, pause: float | None = None) -> None:
+    def __init__(self, why: str, pause: float | None = None, status: int = 0) -> None:
         super().__init__(why)
         self.pause = pause
+        self.status = status

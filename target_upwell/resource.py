@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ENVELOPE = b'{"inputs":[', b"]}"
+"""What stands before and after the inputs in the body of a bulk request (SEEN)."""
+
 SourceKey = tuple[str, str]
 """`(source system, id in it)`: identifies a record of a resource in Upwell."""
 
@@ -27,6 +30,23 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class UpdateEndpoint:
+    """The update of one record by its source key, with that of a related row.
+
+    Attributes:
+        endpoint: Where it is.
+        input: The key of the request for the record's columns.
+        related_input: That for the columns of the related row.
+        related_reply: The key of the reply that counts related rows.
+    """
+
+    endpoint: Endpoint
+    input: str
+    related_input: str
+    related_reply: str
+
+
+@dataclass(frozen=True)
 class Resource:
     """One Upwell resource.
 
@@ -35,15 +55,11 @@ class Resource:
         key: The properties that make the source key: the system, and the id in it.
         bulk: Inserts many.
         search: Finds some.
-        update: Changes the columns of one, by its source key; None if nothing does.
-        related_input: The second input of an update, for the columns of a related row.
-        related_reply: The key of the update's reply that counts related rows.
+        update: Changes the columns of one.
     """
 
     name: str
     key: tuple[str, str]
     bulk: Endpoint
     search: Endpoint
-    update: Endpoint | None = None
-    related_input: str | None = None
-    related_reply: str | None = None
+    update: UpdateEndpoint

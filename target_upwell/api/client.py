@@ -16,10 +16,10 @@ from requests.auth import AuthBase
 
 from target_upwell import json_codec
 from target_upwell.api.responses import Meaning, meaning_of, read_refusal, remedy_for
-from target_upwell.api.retry import Attempts, retry_after
+from target_upwell.api.retry import Retry, retry_after
 from target_upwell.config import is_loopback
-from target_upwell.delivery.batch import ENVELOPE
 from target_upwell.exceptions import AmbiguousOutcome, Refused, RunError, TooLarge
+from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
     from target_upwell.api.rate_limiter import RateLimiter
     from target_upwell.config import Settings
     from target_upwell.exceptions import Refusal
-    from target_upwell.resource import SourceKey
+    from target_upwell.resource import Endpoint, Resource, SourceKey
 
 SHORTEST_PAUSE_SECONDS = 1.0
 """After "too many requests" that says no more: limits count by the second or longer."""
 
 WORTH_ANOTHER = {Meaning.AMBIGUOUS, Meaning.RATE_LIMITED, Meaning.RETRYABLE}
-
-_IDENTITY = ("id", "sourceSystem", "sourceSystemId")
 
 
 class Observer(Protocol):
@@ -47,14 +45,14 @@ class Observer(Protocol):
 
 
 class Update(NamedTuple):
-    """What an update touched."""
+    """How many rows an update touched, and how many of the related rows."""
 
-    customers: int
-    rules: int
+    rows: int
+    related: int
 
 
 class Client:
-    """The customers part of the Upwell API."""
+    """The Upwell API, over all threads of a run."""
 
     def __init__(
         self,
@@ -84,130 +82,149 @@ class Client:
         self._local = threading.local()
         self._dead: RunError | None = None
 
-    def attempts(self, what: str) -> Attempts:
-        """Start counting attempts at something."""
-        return Attempts(what, self._retries, self._stop)
+    def retry(self, what: str, retries: int | None = None) -> Retry:
+        """Return what counts the retries of one thing, and waits before each.
 
-    def search(self, source_system: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Find customers by their ids in the source.
+        Args:
+            what: The thing, for messages.
+            retries: How many there may be; as many as the setting says by default.
+        """
+        most = self._retries if retries is None else retries
+        return Retry(what, most, self._stop)
+
+    def search(
+        self, resource: Resource, source_system: str, ids: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """Find records by their ids in the source.
 
         The limit is always sent: without one the API gives ten (SEEN). It may still
         give fewer than there are, so absence here is no proof (INFERRED).
 
         Returns:
-            Customers as the API words them, in no order.
+            Records as the API shows them, in no order.
 
         Raises:
             Refused: If Upwell turned it down.
             TooLarge: If it asks for too many.
-            RunError: If it failed for good.
+            RetriesExhausted: If it failed once too often.
+            RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
+        system, source_id = resource.key
         body = json_codec.encode(
             {
                 "limit": len(ids),
                 "where": {
-                    "sourceSystem": {"_eq": source_system},
-                    "sourceSystemId": {"_in": list(ids)},
+                    system: {"_eq": source_system},
+                    source_id: {"_in": list(ids)},
                 },
             }
         )
-        customers: list[dict[str, Any]] = self._send_until_known(
-            "POST",
-            "/customers/search",
+        records: list[dict[str, Any]] = self._send_until_known(
+            resource.search,
             body,
-            lambda reply: _customers(reply["customers"]),
+            lambda reply: _records(resource, reply[resource.search.reply]),
         )
-        return customers
+        return records
 
-    def create(self, inputs: Sequence[bytes]) -> list[dict[str, Any]]:
-        """Insert customers, all of them or none.
+    def create(
+        self, resource: Resource, inputs: Sequence[bytes], retry: Retry | None = None
+    ) -> list[dict[str, Any]]:
+        """Insert records, all of them or none.
 
         Args:
-            inputs: Customer inputs, encoded.
+            resource: Their resource.
+            inputs: What they are to be, encoded.
+            retry: Counts the retries, where they were sent before.
 
         Returns:
-            The customers, in no order.
+            The records, in no order.
 
         Raises:
             AmbiguousOutcome: If they are stored or not; look before sending them again.
             Refused: If Upwell turned them down.
             TooLarge: If the body is too large.
+            RetriesExhausted: If Upwell was too busy once too often.
             RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
         body = b"".join((ENVELOPE[0], b",".join(inputs), ENVELOPE[1]))
-        customers: list[dict[str, Any]] = self._send_until_answered(
-            "POST",
-            "/bulk-customers",
+        records: list[dict[str, Any]] = self._send_until_answered(
+            resource.bulk,
             body,
-            lambda reply: _customers(reply["createCustomers"]["returning"]),
+            lambda reply: _records(resource, reply[resource.bulk.reply]["returning"]),
+            retry or self.retry(str(resource.bulk)),
         )
-        return customers
+        return records
 
     def update(
-        self, key: SourceKey, changes: dict[str, Any], rule: dict[str, Any]
+        self,
+        resource: Resource,
+        key: SourceKey,
+        columns: dict[str, Any],
+        related: dict[str, Any],
     ) -> Update:
-        """Change the columns of one customer, and those of its rule.
+        """Change the columns of one record, and those of its related row.
+
+        Both inputs are always sent: Hasura takes an empty set, and refuses the null
+        that one left out becomes (INFERRED).
 
         Args:
+            resource: Its resource, one that has an update.
             key: Its source key.
-            changes: Columns to set; a null clears one.
-            rule: Columns of its rule to set.
+            columns: Columns to set; a null clears one.
+            related: Columns of its related row to set.
 
         Raises:
             Refused: If Upwell turned it down.
             TooLarge: If the body is too large.
-            RunError: If it failed for good.
+            RetriesExhausted: If it failed once too often.
+            RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
-        request: dict[str, Any] = {
-            "sourceSystem": key[0],
-            "sourceSystemId": key[1],
-            "input": changes,
+        operation = resource.update
+        request = {
+            **dict(zip(resource.key, key, strict=True)),
+            operation.input: columns,
+            operation.related_input: related,
         }
-        if rule:
-            request["customerRulesInput"] = rule
         touched: Update = self._send_until_known(
-            "PUT",
-            "/customers",
+            operation.endpoint,
             json_codec.encode(request),
             lambda reply: Update(
-                _count(reply["updateCustomer"]),
-                _count(reply.get("updateCustomerRules")),
+                _count(reply[operation.endpoint.reply]),
+                _count(reply.get(operation.related_reply)),
             ),
         )
         return touched
 
     def _send_until_known(
-        self, method: str, path: str, body: bytes, read: Callable[[Any], Any]
+        self, endpoint: Endpoint, body: bytes, read: Callable[[Any], Any]
     ) -> Any:  # noqa: ANN401 - as `read` gives it
         """Send what may be sent twice until its outcome is known."""
-        attempts = self.attempts(f"{method} {path}")
+        retry = self.retry(str(endpoint))
         while True:
             try:
-                return self._send_until_answered(method, path, body, read, attempts)
+                return self._send_until_answered(endpoint, body, read, retry)
             except AmbiguousOutcome as unknown:
-                attempts.wait(str(unknown), unknown.pause)
+                retry.wait(str(unknown), unknown.pause, unknown.status)
 
     def _send_until_answered(
         self,
-        method: str,
-        path: str,
+        endpoint: Endpoint,
         body: bytes,
         read: Callable[[Any], Any],
-        attempts: Attempts | None = None,
+        retry: Retry,
     ) -> Any:  # noqa: ANN401 - as `read` gives it
         """Send until the server has looked at it, which it says it did not."""
-        attempts = attempts or self.attempts(f"{method} {path}")
         while True:
             if self._dead:
                 raise self._dead
             with self._limiter.slot() as began:
-                response = self._exchange(method, path, body)
+                response = self._exchange(endpoint, body)
             meaning = meaning_of(response.status_code)
             if meaning is Meaning.RATE_LIMITED:
-                wait = attempts.next_wait(self._summary(response))
+                wait = retry.next_wait(self._summary(response), response.status_code)
                 pause = _pause(response)
                 if pause is None:
                     pause = max(wait, SHORTEST_PAUSE_SECONDS)
@@ -215,27 +232,28 @@ class Client:
                 continue
             self._limiter.answered()
             if meaning is Meaning.RETRYABLE:
-                attempts.wait(self._summary(response), _pause(response))
+                retry.wait(
+                    self._summary(response), _pause(response), response.status_code
+                )
                 continue
             if meaning is Meaning.FATAL:
-                what = f"{method} {path}: {self._summary(response)}"
+                what = f"{endpoint}: {self._summary(response)}"
                 self._dead = RunError(f"{what}: {remedy_for(response.status_code)}")
                 raise self._dead
             return self._outcome(response, meaning, read)
 
-    def _exchange(self, method: str, path: str, body: bytes) -> requests.Response:
+    def _exchange(self, endpoint: Endpoint, body: bytes) -> requests.Response:
         """Send one request and read the whole answer.
 
         Raises:
             AmbiguousOutcome: If no whole answer came.
         """
-        endpoint = f"{method} {path}"
         began = time.monotonic()
         status = 0
         try:
             response = self._session().request(
-                method,
-                self._url + path,
+                endpoint.method,
+                self._url + endpoint.path,
                 data=body,
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -245,7 +263,7 @@ class Client:
             raise AmbiguousOutcome(_no_answer(error)) from None
         finally:
             again = status == 0 or meaning_of(status) in WORTH_ANOTHER
-            self._observe(endpoint, status, time.monotonic() - began, again=again)
+            self._observe(str(endpoint), status, time.monotonic() - began, again=again)
         return response
 
     def _outcome(
@@ -260,13 +278,16 @@ class Client:
                 return read(json_codec.decode(response.content))
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise AmbiguousOutcome(
-                    f"an answer that can't be read ({self._summary(response)})"
+                    f"an answer that can't be read ({self._summary(response)})",
+                    status=response.status_code,
                 ) from None
         if meaning is Meaning.REFUSED:
             raise Refused(self._refusal(response))
         if meaning is Meaning.TOO_LARGE:
             raise TooLarge
-        raise AmbiguousOutcome(self._summary(response), _pause(response))
+        raise AmbiguousOutcome(
+            self._summary(response), _pause(response), response.status_code
+        )
 
     def _summary(self, response: requests.Response) -> str:
         refusal = self._refusal(response)
@@ -325,18 +346,18 @@ def _no_answer(error: requests.RequestException) -> str:
     return "the connection was lost"
 
 
-def _customers(reply: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
-    """Take customers that name themselves; anything else is no answer.
+def _records(resource: Resource, reply: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+    """Take records that name themselves; anything else is no answer.
 
     Raises:
         TypeError: If it is no list of objects.
         ValueError: If one lacks its id or its source key.
     """
     if not isinstance(reply, list):
-        raise TypeError("no list of customers")
-    for customer in reply:
-        if not all(isinstance(customer[name], str) for name in _IDENTITY):
-            raise ValueError("a customer without an identity")
+        raise TypeError("no list of records")
+    for record in reply:
+        if not all(isinstance(record[name], str) for name in ("id", *resource.key)):
+            raise ValueError("a record without an identity")
     return reply
 
 

@@ -7,22 +7,22 @@ import logging
 from typing import TYPE_CHECKING
 
 import backoff
-from urllib3.util import Retry
+from urllib3.util import Retry as HTTPRetry
 
-from target_upwell.exceptions import RunError, Stopped
+from target_upwell.exceptions import RetriesExhausted, Stopped
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
-logger = logging.getLogger("target-upwell.attempts")
+logger = logging.getLogger("target-upwell.retry")
 
 LONGEST_BACKOFF_SECONDS = 60
 LONGEST_RETRY_AFTER_SECONDS = 300
 
 
-class Attempts:
-    """The attempts at one thing, and the waits between them.
+class Retry:
+    """The retries of one thing, and the wait before each.
 
     The waits grow from one second, doubling to a minute, each with full jitter, so that
     workers that failed together don't come back together.
@@ -35,49 +35,49 @@ class Attempts:
         self._waits: Iterator[float] = itertools.islice(
             backoff.expo(base=2, factor=1, max_value=LONGEST_BACKOFF_SECONDS), 1, None
         )
-        self._made = 0
+        self._failures = 0
 
-    def next_wait(self, why: str) -> float:
-        """Count a failed attempt.
+    def next_wait(self, why: str, status: int = 0) -> float:
+        """Count a failure, and return the seconds to wait before the next retry.
 
         Args:
-            why: How it failed, for the message when there were too many.
-
-        Returns:
-            The seconds to wait before the next one.
+            why: How it failed, for the message when it was once too often.
+            status: The HTTP status; 0 if no answer came.
 
         Raises:
-            RunError: If there is to be no next one.
+            RetriesExhausted: If there is to be no further retry.
         """
-        self._made += 1
-        if self._made > self._retries:
-            times = "once" if self._made == 1 else f"{self._made} times"
-            raise RunError(
+        self._failures += 1
+        if self._failures > self._retries:
+            times = "once" if self._failures == 1 else f"{self._failures} times"
+            raise RetriesExhausted(
                 f"{self._what} failed {times}, at last with: {why}; run it again "
-                "later, it goes on where it stopped"
+                "later, it goes on where it stopped",
+                status,
             )
         seconds = backoff.full_jitter(next(self._waits))
         logger.warning(
             "%s: %s; trying again (%d of %d)",
             self._what,
             why,
-            self._made,
+            self._failures,
             self._retries,
         )
         return seconds
 
-    def wait(self, why: str, pause: float | None = None) -> None:
-        """Count a failed attempt and wait for the next one.
+    def wait(self, why: str, pause: float | None = None, status: int = 0) -> None:
+        """Count a failure and wait for the next retry.
 
         Args:
             why: How it failed.
             pause: Seconds that the server asks to wait, if it said so.
+            status: The HTTP status; 0 if no answer came.
 
         Raises:
-            RunError: If there is to be no next one.
+            RetriesExhausted: If there is to be no further retry.
             Stopped: If the run is stopped meanwhile.
         """
-        seconds = self.next_wait(why)
+        seconds = self.next_wait(why, status)
         if self._stop.wait(seconds if pause is None else pause):
             raise Stopped
 
@@ -91,7 +91,7 @@ def retry_after(value: str | None) -> float | None:
     if value is None:
         return None
     try:
-        seconds = Retry().parse_retry_after(value)
+        seconds = HTTPRetry().parse_retry_after(value)
     except Exception:  # noqa: BLE001 - whatever a server writes there, it's no error
         return None
     return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from target_upwell.customers.values import kind_of, shown_name
-from target_upwell.resource import Endpoint, Resource
+from target_upwell.resource import Endpoint, Resource, UpdateEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,9 +93,12 @@ CUSTOMERS = Resource(
     key=("sourceSystem", "sourceSystemId"),
     bulk=Endpoint("POST", "/bulk-customers", "createCustomers"),
     search=Endpoint("POST", "/customers/search", "customers"),
-    update=Endpoint("PUT", "/customers", "updateCustomer"),
-    related_input="customerRulesInput",
-    related_reply="updateCustomerRules",
+    update=UpdateEndpoint(
+        Endpoint("PUT", "/customers", "updateCustomer"),
+        input="input",
+        related_input="customerRulesInput",
+        related_reply="updateCustomerRules",
+    ),
 )
 """SEEN in Upwell's reference; the shapes of the replies too."""
 

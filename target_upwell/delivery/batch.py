@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
 from target_upwell.customers.schema import BILL_TO
+from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
     from target_upwell.resource import SourceKey
-
-ENVELOPE = b'{"inputs":[', b"]}"
-"""What stands before and after the inputs in the body of a bulk request."""
 
 ENVELOPE_BYTES = sum(map(len, ENVELOPE))
 

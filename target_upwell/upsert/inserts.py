@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import ENVELOPE_BYTES
 from target_upwell.exceptions import AmbiguousOutcome, Refusal, Refused, TooLarge
 from target_upwell.upsert.diff import key_of, shows
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_upwell.api.client import Client
-    from target_upwell.api.retry import Attempts
+    from target_upwell.api.retry import Retry
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer, Entry
     from target_upwell.upsert.lookups import Lookups
@@ -41,13 +42,13 @@ class _Group:
     Attributes:
         entries: The customers.
         searched: How hard Upwell was searched for them.
-        unknown: The attempts, once an outcome was unknown. What is found after that
+        unknown: The retries, once an outcome was unknown. What is found after that
             may well have been created by this run.
     """
 
     entries: list[Entry]
     searched: Searched
-    unknown: Attempts | None = None
+    unknown: Retry | None = None
 
     @property
     def size(self) -> int:
@@ -122,7 +123,9 @@ class Inserts:
     def _post(self, group: _Group, result: Inserted) -> Iterator[_Group]:
         """Post a group; what is left to do is yielded."""
         try:
-            customers = self._client.create([entry.body for entry in group.entries])
+            customers = self._client.create(
+                CUSTOMERS, [entry.body for entry in group.entries]
+            )
         except AmbiguousOutcome as unknown:
             yield self._after_unknown(group, unknown, result)
         except TooLarge:
@@ -142,7 +145,7 @@ class Inserts:
     ) -> _Group:
         """Wait, look, and go on with what is not there."""
         if group.unknown is None:
-            group.unknown = self._client.attempts("POST /bulk-customers")
+            group.unknown = self._client.retry(str(CUSTOMERS.bulk))
         group.unknown.wait(str(unknown), unknown.pause)
         found = self._lookups.find(entry.key for entry in group.entries)
         group.searched = Searched.ONCE

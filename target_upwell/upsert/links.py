@@ -11,7 +11,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import BILL_TO
+from target_upwell.customers.schema import BILL_TO, CUSTOMERS
 from target_upwell.exceptions import Refused
 from target_upwell.reporting.drift import NO_PARENT, Orphan
 from target_upwell.upsert.diff import null_clears, parent_of
@@ -179,11 +179,13 @@ class Linker:
             return
         orphan = Orphan(link.child, link.parent, None)
         try:
-            touched = self._client.update(link.child, {LINK: link.parent_id}, {})
+            touched = self._client.update(
+                CUSTOMERS, link.child, {LINK: link.parent_id}, {}
+            )
         except Refused as refused:
             self._orphaned([orphan], str(refused.refusal))
             return
-        if not touched.customers:
+        if not touched.rows:
             self._orphaned([orphan], "this key can't see them in Upwell")
             return
         self._links.settle(link.child, link.parent)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import Refusal, Refused, TooLarge
 from target_upwell.reporting.rejects import Reject
 from target_upwell.reporting.report import Outcome
@@ -226,16 +227,18 @@ class Loader:
     def _put(self, entry: Entry, change: Change) -> list[Reject]:
         """Send one update."""
         try:
-            touched = self._client.update(entry.key, change.columns, change.rule)
+            touched = self._client.update(
+                CUSTOMERS, entry.key, change.columns, change.rule
+            )
         except Refused as refused:
             return [Reject.refused(row, refused.refusal) for row in entry.rows]
         except TooLarge:
             words = "this customer alone is too large for Upwell"
             return [Reject.refused(r, Refusal(413, "", words)) for r in entry.rows]
-        if not touched.customers:
+        if not touched.rows:
             words = "it exists in Upwell, but this key can't see it"
             return [Reject.refused(r, Refusal(200, "", words)) for r in entry.rows]
-        if change.rule and not touched.rules:
+        if change.rule and not touched.related:
             self._drift.differences(
                 [(entry.key, [Difference(RULE, None, change.rule)])]
             )

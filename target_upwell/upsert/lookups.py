@@ -11,6 +11,7 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import Refused, RunError, TooLarge
 from target_upwell.upsert.diff import key_of
 
@@ -97,7 +98,7 @@ class Lookups:
 
     def _search(self, system: str, ids: Sequence[str]) -> list[Customer]:
         try:
-            customers = self._client.search(system, ids)
+            customers = self._client.search(CUSTOMERS, system, ids)
         except Refused as refused:
             raise RunError(
                 f"POST /customers/search: {refused}; without it nobody can tell what "

@@ -20,6 +20,7 @@ from answering_server import (
 )
 
 from target_upwell.api.client import Update
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import Refused, RunError, TooLarge
 
 # What is asked
@@ -52,7 +53,12 @@ from target_upwell.exceptions import Refused, RunError, TooLarge
             update,
             UPDATED,
             "/api/rest/customers",
-            {"sourceSystem": "S", "sourceSystemId": "1", "input": {"name": "A"}},
+            {
+                "sourceSystem": "S",
+                "sourceSystemId": "1",
+                "input": {"name": "A"},
+                "customerRulesInput": {},
+            },
             Update(1, 0),
         ),
     ],
@@ -71,10 +77,14 @@ def test_each_request_is_what_the_api_wants(server, case):
 
 
 def test_a_rule_travels_beside_the_columns(server):
-    touched = {"updateCustomer": {"affectedRows": 1}, "updateCustomerRules": None}
+    touched = {
+        "updateCustomer": {"affectedRows": 0},
+        "updateCustomerRules": {"affectedRows": 1},
+    }
     client = server.connect(Answer(body=json.dumps(touched))).client
-    assert client.update(("S", "1"), {"name": "A"}, {"dueOption": 30}) == (1, 0)
-    assert json.loads(server.asked[0].body)["customerRulesInput"] == {"dueOption": 30}
+    assert client.update(CUSTOMERS, ("S", "1"), {}, {"dueOption": 30}) == (0, 1)
+    sent = json.loads(server.asked[0].body)
+    assert (sent["input"], sent["customerRulesInput"]) == ({}, {"dueOption": 30})
 
 
 # What is not

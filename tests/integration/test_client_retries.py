@@ -19,9 +19,9 @@ from answering_server import (
     update,
 )
 
-from target_upwell.api import retry as attempts_module
+from target_upwell.api import retry as retry_module
 from target_upwell.api.client import SHORTEST_PAUSE_SECONDS
-from target_upwell.api.retry import Attempts, retry_after
+from target_upwell.api.retry import Retry, retry_after
 from target_upwell.exceptions import AmbiguousOutcome, RunError, Stopped
 
 
@@ -109,14 +109,14 @@ def test_without_retries_there_is_one_attempt(server):
 
 
 def test_waits_grow_from_one_second_to_a_minute(monkeypatch):
-    monkeypatch.setattr(attempts_module.backoff, "full_jitter", lambda seconds: seconds)
-    attempts = Attempts("x", 9, threading.Event())
-    waits = [attempts.next_wait("why") for _ in range(9)]
+    monkeypatch.setattr(retry_module.backoff, "full_jitter", lambda seconds: seconds)
+    retry = Retry("x", 9, threading.Event())
+    waits = [retry.next_wait("why") for _ in range(9)]
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_waits_are_spread_by_full_jitter():
-    waits = {Attempts("x", 1, threading.Event()).next_wait("why") for _ in range(50)}
+    waits = {Retry("x", 1, threading.Event()).next_wait("why") for _ in range(50)}
     assert len(waits) > 40
     assert all(0 <= seconds <= 1 for seconds in waits)
 
@@ -125,7 +125,7 @@ def test_a_wait_ends_when_the_run_is_stopped():
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        Attempts("x", 1, stop).wait("why", 300)
+        Retry("x", 1, stop).wait("why", 300)
 
 
 @pytest.mark.parametrize("status", [425, 429, 503])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.config import CONFIG_SCHEMA, Settings
+from target_upwell.customers.schema import CUSTOMERS
 
 KEY = "uk_live_4711secret"
 CUSTOMER = {"id": "cus_1", "sourceSystem": "S", "sourceSystemId": "1", "name": "A"}
@@ -161,14 +162,14 @@ class AnsweringServer:
 
 def search(client):
     """Ask for something that may be asked twice."""
-    return client.search("S", ["1"])
+    return client.search(CUSTOMERS, "S", ["1"])
 
 
 def create(client):
     """Ask for something that must not be asked twice blindly."""
-    return client.create([b'{"name":"A"}', b'{"name":"B"}'])
+    return client.create(CUSTOMERS, [b'{"name":"A"}', b'{"name":"B"}'])
 
 
 def update(client):
     """Ask for a change, which may be asked twice."""
-    return client.update(("S", "1"), {"name": "A"}, {})
+    return client.update(CUSTOMERS, ("S", "1"), {"name": "A"}, {})

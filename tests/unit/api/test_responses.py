@@ -194,6 +194,31 @@ def test_a_refusal_knows_whether_it_is_about_an_existing_customer(refusal, expec
     assert refusal.is_uniqueness is expected
 
 
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        (UNIQUENESS, "customers_x"),
+        ("Foreign key violation. insert violates constraint 'a_b'", "a_b"),
+        ("Not-NULL violation.", ""),
+    ],
+)
+def test_a_refusal_names_the_constraint_of_its_message(message, name):
+    assert Refusal(400, "constraint-violation", message).constraint == name
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("field 'collectorId' not found in type: 'CustomersSetInput'", "collectorId"),
+        ('field "collectorId" not found in type: "CustomersSetInput"', "collectorId"),
+        ("missing required field 'data'", ""),
+        ("no field 'x' not found in type", ""),
+    ],
+)
+def test_a_refusal_names_the_field_that_the_key_may_not_set(message, name):
+    assert Refusal(400, "validation-failed", message).unknown_field == name
+
+
 def test_a_refusal_is_worded_with_status_and_code():
     assert str(Refusal(400, "x-y", "no")) == "Upwell refused it: no (400, x-y)"
     assert str(Refusal(400, "", "no")) == "Upwell refused it: no (400)"

@@ -62,7 +62,7 @@ class Upwell:
         self.next = []
         self.tries = []
 
-    def attempts(self, _what):
+    def retry(self, _what):
         self.tries.append(Tries(3))
         return self.tries[-1]
 
@@ -75,7 +75,7 @@ class Upwell:
         self.customers[source_id] = {"id": f"cus_{source_id}", **customer}
         return self.customers[source_id]
 
-    def create(self, bodies):
+    def create(self, _resource, bodies):
         customers = [json_codec.decode(body) for body in bodies]
         self.posts.append([customer["sourceSystemId"] for customer in customers])
         fault = self.next.pop(0) if self.next else None
@@ -99,7 +99,7 @@ class Upwell:
             return stored[::2]
         return stored[::-1]
 
-    def search(self, _system, ids):
+    def search(self, _resource, _system, ids):
         self.searches += 1
         found = [c for i, c in self.customers.items() if i in set(ids)]
         return found[: self.cap]
@@ -193,9 +193,9 @@ def test_bad_rows_without_an_index_are_found_at_a_bounded_price(bad, most):
 
 def test_an_index_beyond_the_batch_is_not_believed():
     class Confused(Upwell):
-        def create(self, bodies):
+        def create(self, resource, bodies):
             try:
-                return super().create(bodies)
+                return super().create(resource, bodies)
             except Refused:
                 raise Refused(Refusal(400, "x", "bad", 500)) from None
 

@@ -25,7 +25,7 @@ class Account:
         self.most_keys = most_keys
         self.asked = []
 
-    def search(self, system, ids):
+    def search(self, _resource, system, ids):
         self.asked.append(len(ids))
         if self.most_keys is not None and len(ids) > self.most_keys:
             raise TooLarge
@@ -38,7 +38,7 @@ class Broken:
     def __init__(self, *answers):
         self.answers = list(answers)
 
-    def search(self, _system, _ids):
+    def search(self, _resource, _system, _ids):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -82,7 +82,7 @@ def test_a_search_that_ignores_what_it_is_asked_does_not_go_on_for_ever():
     class Careless:
         searches = 0
 
-        def search(self, _system, _ids):
+        def search(self, _resource, _system, _ids):
             self.searches += 1
             assert self.searches < 100
             return [customer(("S", str(1000 + n))) for n in range(10)]
