@@ -18,12 +18,9 @@ from singer_sdk import Target
 from singer_sdk.exceptions import (
     ConfigValidationError,
     InvalidJSONSchema,
-    MapExpressionError,
     RecordsWithoutSchemaException,
-    StreamMapConfigError,
 )
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.mapper import RemoveRecordTransform
 from singer_sdk.plugin_base import JSONSchemaValidator
 
 from target_upwell.config import (
@@ -34,19 +31,18 @@ from target_upwell.config import (
     worded,
 )
 from target_upwell.delivery.batch import Source
-from target_upwell.exceptions import MappingError, RunError, Stopped
+from target_upwell.exceptions import Invalid, MappingError, RunError, Stopped
 from target_upwell.run import Run
 from target_upwell.singer import batch_files
 from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
-from target_upwell.singer.stream_maps import StreamMapping
+from target_upwell.singer.stream_maps import StreamMapping, stream_mappings
 from target_upwell.sinks import STREAM, CustomersSink
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
-    from singer_sdk.mapper import StreamMap
     from singer_sdk.plugin_base import _ConfigInput
 
 logger = logging.getLogger("target-upwell")
@@ -82,7 +78,8 @@ class TargetUpwell(Target):
         reader: Any = self.message_reader
         reader.signals = self.signals
         reader.check = self.delivery.check
-        self._routes: dict[str, list[StreamMapping]] = {}
+        self._sources: dict[str, Source] = {}
+        self._routes: dict[str, list[tuple[StreamMapping, CustomersSink]]] = {}
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
 
@@ -221,26 +218,20 @@ class TargetUpwell(Target):
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         """Set up the way of a stream's records."""
-        stream, schema = message_dict["stream"], message_dict["schema"]
-        keys = message_dict.get("key_properties")
-        known = self.mapper.stream_maps.get(stream)
-        if (
-            known
-            and known[0].raw_schema == schema
-            and known[0].raw_key_properties == keys
-        ):
+        stream = message_dict["stream"]
+        known = self._sources.get(stream)
+        if known and known.schema_message == message_dict:
             return
-        self.mapper.stream_maps.pop(stream, None)
+        properties = message_dict["schema"].get("properties", {})
         try:
-            if not isinstance(schema.get("properties", {}), dict):
+            if not isinstance(properties, dict):
                 raise MappingError(f"stream {stream!r}: its properties are no object")
-            self._register(stream, {"properties": {}, **schema}, keys)
-            source = Source(stream, message_dict)
+            source = self._sources[stream] = Source(stream, message_dict)
+            mappings = stream_mappings(self.mapper, source)
             self._routes[stream] = [
-                self._route(stream_map, source)
-                for stream_map in self.mapper.stream_maps[stream]
-                if stream_map.stream_alias == STREAM
-                and not isinstance(stream_map, RemoveRecordTransform)
+                (mapping, self._sink(mapping))
+                for mapping in mappings
+                if mapping.stream == STREAM and not mapping.removes
             ]
         except MappingError as error:
             place = "" if stream == STREAM else f" (the tap's stream {stream!r})"
@@ -255,41 +246,18 @@ class TargetUpwell(Target):
                 self.delivery.release(self._no_customers_yet)
                 self._no_customers_yet = None
             return
-        self._refuse_unknown(stream)
+        if not all(mapping.removes for mapping in mappings):
+            self._refuse_unknown(stream)
         if self._no_customers_yet is None and not any(self._routes.values()):
             # STATE must not pass records that a mistyped alias leaves out.
             self._no_customers_yet = self.delivery.open()
 
-    def _register(
-        self, stream: str, schema: dict[str, Any], keys: list[str] | None
-    ) -> None:
-        """Make the stream maps of a stream."""
-        try:
-            # The maps share and change what they are given; a reject needs it as sent.
-            self.mapper.register_raw_stream_schema(stream, schema, keys)
-        except (StreamMapConfigError, MapExpressionError) as error:
-            words = " ".join(str(error).split())[:300]
-            raise RunError(f"stream {stream!r}: {words}{_remedy(error)}") from None
-        except Exception as error:  # noqa: BLE001 - hostile schemas, empty expressions
-            raise RunError(
-                f"stream {stream!r}: its SCHEMA or its stream map can't be used "
-                f"({type(error).__name__})"
-            ) from None
-
-    def _route(self, stream_map: StreamMap, source: Source) -> StreamMapping:
-        sink: Any = self.add_sink(
-            STREAM,
-            stream_map.transformed_schema,
-            stream_map.transformed_key_properties,
-        )
-        return StreamMapping(stream_map, sink, source)
+    def _sink(self, mapping: StreamMapping) -> CustomersSink:
+        sink: Any = self.add_sink(STREAM, mapping.schema, mapping.key_properties)
+        return sink  # type: ignore[no-any-return]
 
     def _refuse_unknown(self, stream: str) -> None:
-        """Refuse a stream that is not about customers, unless the map removes it."""
-        maps = self.mapper.stream_maps[stream]
-        kept = [m for m in maps if not isinstance(m, RemoveRecordTransform)]
-        if not kept:
-            return
+        """Refuse a stream that is not about customers."""
         if self.settings.unknown_streams == "fail":
             raise RunError(
                 f"stream {stream!r} is not named {STREAM!r}; alias it in stream_maps, "
@@ -305,8 +273,17 @@ class TargetUpwell(Target):
                 f"a record of stream {message_dict['stream']!r} came before its "
                 "SCHEMA; the tap does not follow the Singer specification"
             )
-        for route in routes:
-            route.take(message_dict["record"])
+        record = message_dict["record"]
+        for mapping, sink in routes:
+            try:
+                mapped = mapping.map(record)
+            except Invalid as invalid:
+                name = mapping.name(record)
+                sink.reject(mapping.source, record, name, str(invalid))
+                continue
+            if mapped is not None:
+                context = {"source": mapping.source, "record": record}
+                sink.process_record(mapped, context)
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Send the records of files on their way, as if they had come one by one."""
@@ -342,16 +319,5 @@ class TargetUpwell(Target):
                 "of them in stream_maps"
             )
         self._run.finish()
-        for sink in {
-            route.sink for routes in self._routes.values() for route in routes
-        }:
+        for sink in {sink for routes in self._routes.values() for _, sink in routes}:
             sink.clean_up()
-
-
-def _remedy(error: Exception) -> str:
-    if "was not detected in schema" in str(error):
-        return (
-            " The stream map removes it: name the properties that identify a record "
-            'with `__key_properties__`, for example ["sourceSystemId"].'
-        )
-    return ""
