@@ -40,6 +40,11 @@ OPTION_LABELS = {
         "append-only": "Only create",
         "update-only": "Only update",
     },
+    "missing_customers": {
+        "ignore": "Leave them",
+        "report": "List them as drift",
+        "delete": "Mark them as deleted",
+    },
     "null_handling": {
         "clear": "A null clears the field",
         "keep": "A null leaves the field",

@@ -8,28 +8,20 @@ else in the program looks into the configuration.
 from __future__ import annotations
 
 import ipaddress
-import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from jsonschema import ValidationError
+    from collections.abc import Mapping
 
 LoadMethod = Literal["upsert", "append-only", "update-only"]
+FieldPolicy = Literal["overwrite", "fill_if_empty", "create_only"]
 
-MOST_MESSAGE_CHARACTERS = 200
-
-# A header's value as HTTP allows it; anything else `requests` would print in its error.
-_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
-
-_BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off", "")
+FIELD_POLICIES: tuple[FieldPolicy, ...] = get_args(FieldPolicy)
 
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -100,7 +92,10 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=3600),
         default=60,
         title="Request timeout",
-        description="Seconds to wait for a connection, and for an answer.",
+        description=(
+            "Seconds that one attempt of a request may take as a whole, from "
+            "connecting to the last byte of the answer."
+        ),
     ),
     th.Property(
         "max_retries",
@@ -128,7 +123,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         default="ignore",
         title="Unmapped properties",
         description=(
-            "What becomes of properties that are no customer property: ignore drops "
+            "What becomes of properties that match no customer property: ignore drops "
             "them with one warning, metadata puts them under the customer's metadata, "
             "reject rejects the record."
         ),
@@ -166,8 +161,72 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         th.StringType(),
         title="Drift file",
         description=(
-            "JSON Lines file that lists what could not be carried over to existing "
-            "customers: relations that differ, links without a parent."
+            "JSON Lines file that lists drift, where Upwell keeps differing from the "
+            "source: relations of existing customers that differ, columns that can't "
+            "be updated, parents that never came, customers that left the source."
+        ),
+    ),
+    th.Property(
+        "sync_log_path",
+        th.StringType(),
+        title="Sync log",
+        description=(
+            "JSON Lines file that keeps what became of every customer: Upwell's id, "
+            "the outcome, and what an update changed."
+        ),
+    ),
+    th.Property(
+        "field_policy",
+        th.ObjectType(
+            additional_properties=th.StringType(allowed_values=list(FIELD_POLICIES))
+        ),
+        title="Field policy",
+        description=(
+            "For a customer property what an update may do to it: overwrite (the "
+            "default); fill_if_empty sets it only where Upwell has nothing; "
+            "create_only sets it when the customer is created and never again."
+        ),
+    ),
+    th.Property(
+        "max_updated_percent",
+        th.IntegerType(minimum=0, maximum=100),
+        default=100,
+        title="Updates allowed, in percent",
+        description=(
+            "Share of the existing customers that a run has looked up that it may "
+            "change; a batch that would change more of them stops the run, once 100 "
+            "are looked up and 20 concerned."
+        ),
+    ),
+    th.Property(
+        "max_cleared_percent",
+        th.IntegerType(minimum=0, maximum=100),
+        default=20,
+        title="Clears allowed, in percent",
+        description=(
+            "The same for each property that a run may empty: one broken join in the "
+            "source must not clear every e-mail address."
+        ),
+    ),
+    th.Property(
+        "missing_customers",
+        th.StringType(allowed_values=["ignore", "report", "delete"]),
+        default="ignore",
+        title="Missing customers",
+        description=(
+            "What becomes of customers of this source system that a complete "
+            "full-table stream no longer holds: ignore leaves them, report lists them "
+            "as drift, delete also sets their deletedAt."
+        ),
+    ),
+    th.Property(
+        "max_deletes",
+        th.IntegerType(minimum=0),
+        default=0,
+        title="Deletes allowed",
+        description=(
+            "Missing customers that one run may mark as deleted; more of them stop the "
+            "run before the first."
         ),
     ),
     th.Property(
@@ -209,8 +268,14 @@ class Settings:
     max_rejects: int
     dry_run: bool
     validate_records: bool
+    max_updated_percent: int
+    max_cleared_percent: int
+    missing_customers: Literal["ignore", "report", "delete"]
+    max_deletes: int
     rejects_path: str | None = None
     drift_path: str | None = None
+    sync_log_path: str | None = None
+    field_policy: Mapping[str, FieldPolicy] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Name the address only: the key must not reach a log by way of a repr."""
@@ -218,7 +283,7 @@ class Settings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
-        """Take the settings out of a configuration that `problems` found none in."""
+        """Return the settings of a configuration that has passed the checks."""
         given = {name: config[name] for name in cls._names() if name in config}
         for name, value in given.items():
             # To JSON Schema 200.0 is an integer as well.
@@ -229,31 +294,6 @@ class Settings:
     @classmethod
     def _names(cls) -> tuple[str, ...]:
         return tuple(cls.__dataclass_fields__)
-
-
-def problems(config: Mapping[str, Any]) -> Iterator[str]:
-    """Find what the JSON schema can't say is wrong with a configuration.
-
-    Args:
-        config: A configuration whose values have the types of `CONFIG_SCHEMA`.
-
-    Yields:
-        One sentence for each problem: the setting, what is wrong, what to do. The key
-        itself is in none of them.
-    """
-    if not _HEADER_VALUE.fullmatch(config["api_key"]):
-        yield (
-            "api_key: it is empty or holds white space or a character that can't be "
-            "sent in a header; copy it again from the Upwell dashboard"
-        )
-    if not config["source_system"].strip() or "\x00" in config["source_system"]:
-        yield "source_system: it is empty; name your system, for example TMSEZ"
-    yield from _address_problems(config["api_url"])
-    if config["max_rejects"] != 0 and not config.get("rejects_path"):
-        yield (
-            f"max_rejects: {config['max_rejects']} needs rejects_path as well, the "
-            "file that keeps what was rejected"
-        )
 
 
 def is_loopback(url: str) -> bool:
@@ -267,73 +307,3 @@ def is_loopback(url: str) -> bool:
         return False
     # Older Pythons don't look into ::ffff:127.0.0.1 by themselves.
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
-
-
-def _address_problems(url: str) -> Iterator[str]:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        yield "api_url: it can't be read as an address"
-        return
-    if parts.username or parts.password:
-        yield "api_url: it must not hold a user name or password"
-    elif parts.scheme not in {"http", "https"} or not host:
-        # Somebody may have put the key here.
-        yield "api_url: it must be an address that begins with https://"
-    elif parts.scheme == "http" and not is_loopback(url):
-        yield f"api_url: {url!r} must be https, or the key would travel in the clear"
-    elif parts.query or parts.fragment:
-        # What follows them may well be a key.
-        yield "api_url: it must end with the path, without ? or #"
-
-
-def environment_problems(
-    schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str]
-) -> Iterator[str]:
-    """Find environment variables that can't be read as what their setting is.
-
-    Args:
-        schema: The JSON schema of the settings.
-        prefix: What the variables' names begin with.
-        environment: The environment.
-    """
-    for name, definition in schema["properties"].items():
-        variable = f"{prefix}{name.upper()}"
-        types = definition.get("type", [])
-        if variable not in environment:
-            continue
-        value, wanted = environment[variable], ""
-        try:
-            if "integer" in types:
-                wanted = "an integer"
-                int(value)
-            elif "boolean" in types:
-                # The SDK takes whatever it does not know for false, and so would take
-                # a mistyped dry_run.
-                wanted = "true or false"
-                _BOOLEANS.index(value.lower())
-            elif "object" in types:
-                wanted = "JSON"
-                json.loads(value)
-        except ValueError:
-            yield f"{name}: the environment variable {variable} is not {wanted}"
-
-
-def worded(error: ValidationError, prefix: str) -> str:
-    """Word what is wrong with a configuration.
-
-    Args:
-        error: The finding.
-        prefix: What the environment variables of the settings begin with.
-    """
-    path = ".".join(map(str, error.absolute_path))
-    if error.validator == "required":
-        # One finding for each that is missing; only the message says which.
-        required: Any = error.validator_value
-        missing = next(name for name in required if repr(name) in error.message)
-        variable = f"{prefix}{missing.upper()}"
-        return f"{missing}: it is missing; set it in --config, or set {variable}"
-    if path == "api_key":
-        return "api_key: it must be text"
-    return f"{path}: {error.message[:MOST_MESSAGE_CHARACTERS]}"

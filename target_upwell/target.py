@@ -6,6 +6,7 @@ its underscored methods says why.
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
 import os
@@ -23,13 +24,9 @@ from singer_sdk.exceptions import (
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_upwell.config import (
-    CONFIG_SCHEMA,
-    Settings,
-    environment_problems,
-    problems,
-    worded,
-)
+from target_upwell import config_checks
+from target_upwell.config import CONFIG_SCHEMA, Settings
+from target_upwell.customers import field_policy
 from target_upwell.delivery.batch import Source
 from target_upwell.exceptions import Invalid, MappingError, RunError, Stopped
 from target_upwell.run import Run
@@ -69,6 +66,7 @@ class TargetUpwell(Target):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Check the configuration and put the parts together; nothing runs yet."""
         self.signals = Signals()
+        self._unread = {} if kwargs.get("parse_env_config") else os.environ
         super().__init__(**kwargs)
         self.settings = Settings.of(self._config)
         run = Run(self.settings, self.signals)
@@ -151,9 +149,10 @@ class TargetUpwell(Target):
 
     @classmethod
     def _check_environment(cls) -> None:
-        schema: dict[str, Any] = {**cls.config_jsonschema}
-        cls.append_builtin_config(schema)
-        found = list(environment_problems(schema, cls._env_var_prefix, os.environ))
+        schema = cls.settings_schema()
+        found = list(
+            config_checks.environment_problems(schema, cls._env_var_prefix, os.environ)
+        )
         if found:
             raise ConfigValidationError("", errors=found, schema={})
 
@@ -180,6 +179,13 @@ class TargetUpwell(Target):
         return given
 
     @classmethod
+    def settings_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema of all settings, those of the SDK included."""
+        schema = copy.deepcopy(CONFIG_SCHEMA)
+        cls.append_builtin_config(schema)
+        return schema
+
+    @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Offer the SDK's settings, without the one that does nothing here."""
         super().append_builtin_config(config_jsonschema)
@@ -190,19 +196,21 @@ class TargetUpwell(Target):
 
         Overridden because the SDK's messages quote the value, which may be the key.
         """
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
+        schema = self.settings_schema()
         given = {name: v for name, v in self._config.items() if v is not None}
         self._config = given
         try:
             errors = [
-                worded(error, self._env_var_prefix)
+                config_checks.worded(error, self._env_var_prefix, self._unread)
                 for error in JSONSchemaValidator(schema).iter_errors(given)
             ]
         except AttributeError:
             # The SDK's schema of stream maps is broken in this one place.
             errors = ["stream_maps: `__else__` takes only null or `__NULL__`"]
-        errors = errors or list(problems(given))
+        errors = errors or [
+            *config_checks.problems(given),
+            *field_policy.problems(given.get("field_policy", {})),
+        ]
         if errors and raise_errors:
             raise ConfigValidationError("", errors=errors, schema={})
         for name in sorted(given.keys() - schema["properties"].keys()):

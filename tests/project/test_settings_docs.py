@@ -12,7 +12,7 @@ import yaml
 from dotenv import dotenv_values
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_upwell.config import environment_problems
+from target_upwell.config_checks import environment_problems
 from target_upwell.customers.schema import SCHEMA
 from target_upwell.target import TargetUpwell
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import combinations
 
 import pytest
 from jsonschema import Draft7Validator
 
-from target_upwell.config import (
-    CONFIG_SCHEMA,
-    Settings,
-    environment_problems,
-    is_loopback,
-    problems,
-    worded,
-)
+from target_upwell.config import CONFIG_SCHEMA, Settings, is_loopback
+from target_upwell.config_checks import environment_problems, problems, worded
+from target_upwell.customers import field_policy
+from target_upwell.target import TargetUpwell
 
 KEY = "uk_live_4711secret"
 PREFIX = "TARGET_UPWELL_"
@@ -30,12 +27,12 @@ def config(**settings):
 
 
 def found(**settings):
-    return list(problems(config(**settings)))
+    return problems(config(**settings))
 
 
-def schema_errors(given):
+def schema_errors(given, unread=None):
     errors = Draft7Validator(CONFIG_SCHEMA).iter_errors(given)
-    return [worded(error, PREFIX) for error in errors]
+    return [worded(error, PREFIX, unread or {}) for error in errors]
 
 
 def test_nothing_is_wrong_with_the_least_that_is_needed():
@@ -115,15 +112,86 @@ def test_all_that_is_missing_is_named_with_the_variable_that_sets_it():
         ("max_rejects", -2),
         ("rejects_path", 1),
         ("drift_path", False),
+        ("sync_log_path", 1),
+        ("field_policy", []),
+        ("field_policy", {"name": "never"}),
+        ("max_updated_percent", 101),
+        ("max_cleared_percent", -1),
+        ("missing_customers", "forget"),
+        ("max_deletes", -1),
         ("dry_run", "yes"),
         ("validate_records", 1),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_worded_with_its_setting(name, value):
     (message,) = schema_errors({"api_key": KEY, "source_system": "T", name: value})
-    assert message.startswith(f"{name}: ")
+    assert message.split(":")[0].split(".")[0] == name
     assert KEY not in message
     assert len(message) < 250
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("batch_size_rows", "many", "batch_size_rows: must be a whole number"),
+        ("batch_size_rows", 1.5, "batch_size_rows: must be a whole number"),
+        ("batch_size_rows", 0, "batch_size_rows: must be at least 1"),
+        ("max_cleared_percent", 101, "max_cleared_percent: must be at most 100"),
+        ("dry_run", "yes", "dry_run: must be true or false"),
+        ("source_system", 7, "source_system: must be text"),
+        ("field_policy", "x", "field_policy: must be an object"),
+        (
+            "field_policy",
+            {"name": "never"},
+            "field_policy.name: must be overwrite, fill_if_empty or create_only",
+        ),
+        (
+            "load_method",
+            "overwrite",
+            "load_method: must be upsert, append-only or update-only",
+        ),
+    ],
+)
+def test_what_is_due_is_said_in_words(name, value, message):
+    given = {"api_key": KEY, "source_system": "T", name: value}
+    assert schema_errors(given) == [message]
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ("x", "stream_maps: must be an object"),
+        ({"customers": "x"}, "stream_maps.customers: must be an object"),
+        (
+            {"customers": {"__alias__": 1}},
+            "stream_maps.customers.__alias__: must be text",
+        ),
+    ],
+)
+def test_a_stream_map_that_is_no_object_is_told_so(maps, message):
+    schema = TargetUpwell.settings_schema()
+    given = {"api_key": KEY, "source_system": "T", "stream_maps": maps}
+    errors = Draft7Validator(schema).iter_errors(given)
+    assert [worded(error, PREFIX, {}) for error in errors] == [message]
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in CONFIG_SCHEMA["properties"] if n != "api_key"]
+)
+def test_a_key_that_was_put_into_another_setting_is_not_quoted(name):
+    given = config(**{name: KEY})
+    messages = schema_errors(given) or problems(given)
+    assert messages
+    assert all(KEY not in message for message in messages)
+
+
+def test_what_is_set_in_an_environment_that_is_not_read_is_pointed_out():
+    unread = {"TARGET_UPWELL_API_KEY": KEY}
+    key, source_system = schema_errors({}, unread)
+    assert key == (
+        "api_key: TARGET_UPWELL_API_KEY is set in the environment; add --config=ENV"
+    )
+    assert "it is missing" in source_system
 
 
 @pytest.mark.parametrize(
@@ -136,7 +204,7 @@ def test_a_key_that_can_not_be_a_header_is_refused_without_being_shown(key):
     assert not key.strip() or key.strip() not in message
 
 
-@pytest.mark.parametrize("source_system", ["", "  ", "\t", "a\x00b"])
+@pytest.mark.parametrize("source_system", ["", "  ", "\t", "a\x00b", "a\ud800"])
 def test_a_source_system_needs_text(source_system):
     assert [m.split(":")[0] for m in found(source_system=source_system)] == [
         "source_system"
@@ -212,6 +280,87 @@ def test_rejects_need_a_file_to_go_to(max_rejects):
     assert found(max_rejects=max_rejects, rejects_path="r.jsonl") == []
 
 
+FILES = ("rejects_path", "drift_path", "sync_log_path")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/dev/null", "a device"),
+        ("/dev/stdout", ""),
+        ("{tmp}", "a folder"),
+        ("{tmp}/", "a folder"),
+        ("{tmp}/new/", "ends with a slash"),
+        ("{tmp}/a\x00b", "no path can hold"),
+        ("{tmp}/a\ud800", "no path can hold"),
+    ],
+    ids=repr,
+)
+def test_a_path_that_is_no_file_is_refused(tmp_path, name, path, words):
+    (message,) = found(**{name: path.format(tmp=tmp_path)})
+    assert message.startswith(f"{name}: ")
+    assert words in message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_path_of_a_file_that_is_there_or_may_be_made_is_fine(tmp_path, name):
+    there = tmp_path / "there"
+    there.touch()
+    assert found(**{name: str(there)}) == []
+    assert found(**{name: str(tmp_path / "new")}) == []
+    assert found(**{name: ""}) == []
+
+
+@pytest.mark.parametrize(("one", "other"), [*combinations(FILES, 2)])
+@pytest.mark.parametrize("how", ["same", "spelled", "symlink", "hardlink", "folder"])
+def test_two_files_must_not_be_one(tmp_path, one, other, how):
+    path = tmp_path / "f"
+    if how != "same":
+        path.touch()
+    (tmp_path / "symlink").symlink_to(path)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    if how == "hardlink":
+        (tmp_path / "hardlink").hardlink_to(path)
+    its = {
+        "same": path,
+        "spelled": f"{tmp_path}/../{tmp_path.name}/f",
+        "folder": tmp_path / "folder" / "f",
+    }.get(how, tmp_path / how)
+    (message,) = found(**{one: str(path), other: str(its)})
+    assert message == f"{other}: it is the same file as {one}; name another"
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({"emailAdress": "overwrite"}, "did you mean 'emailAddress'?"),
+        ({"email_address": "create_only"}, "did you mean 'emailAddress'?"),
+        ({"quux": "overwrite"}, "'quux' is not a customer property"),
+        ({"deletedAt": "fill_if_empty"}, "never shows"),
+        ({"contacts": "fill_if_empty"}, "never shows"),
+        ({"sourceSystemId": "create_only"}, "identifies a customer"),
+    ],
+    ids=str,
+)
+def test_a_field_policy_that_can_not_be_kept_is_refused(policy, words):
+    (message,) = field_policy.problems(policy)
+    assert message.startswith("field_policy: ")
+    assert words in message
+
+
+def test_a_field_policy_may_be_for_parents_and_rules_too():
+    policy = {
+        "billToSourceSystemId": "fill_if_empty",
+        "customerRule": "fill_if_empty",
+        "deletedAt": "create_only",
+        "emailAddress": "fill_if_empty",
+        "contacts": "overwrite",
+    }
+    assert list(field_policy.problems(policy)) == []
+    assert Settings.of(config(field_policy=policy)).field_policy == policy
+
+
 def test_all_that_is_wrong_is_said_at_once():
     assert len(found(api_key="", source_system="", api_url="x", max_rejects=1)) == 4
 
@@ -227,20 +376,20 @@ SCHEMA = {
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("max_retries", "x", "an integer"),
-        ("max_retries", "", "an integer"),
-        ("max_retries", "1.5", "an integer"),
+        ("max_retries", "x", "a whole number"),
+        ("max_retries", "", "a whole number"),
+        ("max_retries", "1.5", "a whole number"),
         ("dry_run", "ture", "true or false"),
         ("dry_run", "2", "true or false"),
         ("validate_records", "null", "true or false"),
-        ("stream_maps", "{", "JSON"),
-        ("stream_maps", "", "JSON"),
+        ("stream_maps", "{", "valid JSON"),
+        ("stream_maps", "", "valid JSON"),
     ],
 )
 def test_a_variable_that_can_not_be_read_is_named(name, value, words):
     variable = f"{PREFIX}{name.upper()}"
     (message,) = environment_problems(SCHEMA, PREFIX, {variable: value})
-    assert message == f"{name}: the environment variable {variable} is not {words}"
+    assert message == f"{name}: the environment variable {variable} must be {words}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,243 @@
+"""The checks of a configuration, and how their findings are worded.
+
+No finding quotes a value: whichever setting it was put into, it may be the API key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from target_upwell.config import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+# A header's value as HTTP allows it; anything else `requests` would print in its error.
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+
+_BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off", "")
+
+_FILES = ("rejects_path", "drift_path", "sync_log_path")
+"""Files that a run appends to; no two of them may be one."""
+
+_MIN_KEY_CHARACTERS = 8
+"""From this length on a key is looked for inside other settings."""
+
+_TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "a list",
+}
+
+
+def problems(config: Mapping[str, Any]) -> list[str]:
+    """Find what the JSON schema can't say is wrong with a configuration.
+
+    Args:
+        config: A configuration whose values have the types of `CONFIG_SCHEMA`.
+
+    Returns:
+        One sentence for each problem: the setting, what is wrong, what to do.
+    """
+    found = list(_problems(config))
+    key = config["api_key"]
+    if found or len(key) < _MIN_KEY_CHARACTERS:
+        return found
+    # It would reach the log by way of that setting.
+    return [
+        f"{name}: it holds the API key, which belongs in api_key alone"
+        for name, value in config.items()
+        if name != "api_key" and key in json.dumps(value, default=str)
+    ]
+
+
+def _problems(config: Mapping[str, Any]) -> Iterator[str]:
+    if not _HEADER_VALUE.fullmatch(config["api_key"]):
+        yield (
+            "api_key: it is empty or holds white space or a character that can't be "
+            "sent in a header; copy it again from the Upwell dashboard"
+        )
+    yield from _source_system_problems(config["source_system"])
+    yield from _address_problems(config["api_url"])
+    if config["max_rejects"] != 0 and not config.get("rejects_path"):
+        yield (
+            f"max_rejects: {config['max_rejects']} needs rejects_path as well, the "
+            "file that keeps what was rejected"
+        )
+    yield from _file_problems({name: config.get(name) or "" for name in _FILES})
+
+
+def _source_system_problems(source_system: str) -> Iterator[str]:
+    if not source_system.strip():
+        yield "source_system: it is empty; name your system, for example TMSEZ"
+    elif not _is_unicode(source_system) or "\x00" in source_system:
+        yield "source_system: it holds a character that Upwell can't store"
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text holds no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _address_problems(url: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        yield "api_url: it can't be read as an address"
+        return
+    if parts.username or parts.password:
+        yield "api_url: it must not hold a user name or password"
+    elif parts.scheme not in {"http", "https"} or not host:
+        yield "api_url: it must be an address that begins with https://"
+    elif not _is_unicode(url) or not url.isprintable() or " " in url:
+        yield "api_url: it holds white space or a character that no address has"
+    elif parts.scheme == "http" and not is_loopback(url):
+        yield "api_url: it must be https, or the key would travel in the clear"
+    elif parts.query or parts.fragment:
+        yield "api_url: it must end with the path, without ? or #"
+
+
+def _file_problems(paths: Mapping[str, str]) -> Iterator[str]:
+    """Find paths that no file can be appended to, and two that are one file."""
+    real = {}
+    for setting, path in paths.items():
+        if not path:
+            continue
+        try:
+            wrong = _not_a_file(path)
+            real[setting] = os.path.realpath(path)
+        except (ValueError, UnicodeError):
+            wrong = "it holds a character that no path can hold"
+        except OSError as error:
+            wrong = f"it can't be looked up: {error.strerror}"
+        if wrong:
+            yield f"{setting}: {wrong}; name a file"
+    for (one, path), (other, its) in combinations(real.items(), 2):
+        if path == its or _are_one_file(path, its):
+            yield f"{other}: it is the same file as {one}; name another"
+
+
+def _not_a_file(path: str) -> str:
+    """Return why lines can't be appended to what is at a path; empty if they can."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - the kinds of file are told by its mode
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        # What opens the file says more.
+        return "it ends with a slash" if path.endswith("/") else ""
+    if stat.S_ISDIR(found.st_mode):
+        return "it is a folder"
+    if not stat.S_ISREG(found.st_mode):
+        return "it is a device or a pipe"
+    for stream, name in ((sys.__stdout__, "output"), (sys.__stderr__, "error")):
+        try:
+            if stream and os.path.samestat(found, os.fstat(stream.fileno())):
+                return f"standard {name} goes there"
+        except (OSError, ValueError):
+            continue
+    return ""
+
+
+def _are_one_file(path: str, other: str) -> bool:
+    """Return whether two paths are hard links to one file."""
+    try:
+        return os.path.samefile(path, other)  # noqa: PTH121 - of two plain paths
+    except OSError:
+        return False
+
+
+def environment_problems(
+    schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str]
+) -> Iterator[str]:
+    """Find environment variables that can't be read as what their setting is.
+
+    Args:
+        schema: The JSON schema of the settings.
+        prefix: What the variables' names begin with.
+        environment: The environment.
+    """
+    for name, definition in schema["properties"].items():
+        variable = f"{prefix}{name.upper()}"
+        types = definition.get("type", [])
+        if variable not in environment:
+            continue
+        value, wanted = environment[variable], ""
+        try:
+            if "integer" in types:
+                wanted = "a whole number"
+                int(value)
+            elif "boolean" in types:
+                # The SDK takes whatever it does not know for false, and so would take
+                # a mistyped dry_run.
+                wanted = "true or false"
+                _BOOLEANS.index(value.lower())
+            elif "object" in types:
+                wanted = "valid JSON"
+                json.loads(value)
+        except (ValueError, RecursionError):
+            yield f"{name}: the environment variable {variable} must be {wanted}"
+
+
+def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> str:
+    """Return what is wrong with a configuration, in words for a person.
+
+    Args:
+        error: The finding.
+        prefix: What the environment variables of the settings begin with.
+        unread: The environment, where settings are not read from it.
+    """
+    while inner := [deeper for deeper in error.context or () if deeper.path]:
+        # Of several forms that are allowed, the one that was meant.
+        error = inner[0]
+    path = ".".join(map(str, error.absolute_path))
+    if error.validator == "required" and not path:
+        # One finding for each that is missing; only the message says which.
+        required: Any = error.validator_value
+        missing = next(name for name in required if repr(name) in error.message)
+        variable = f"{prefix}{missing.upper()}"
+        if variable in unread:
+            return f"{missing}: {variable} is set in the environment; add --config=ENV"
+        return (
+            f"{missing}: it is missing; set it in --config, or set {variable} and add "
+            "--config=ENV"
+        )
+    return f"{path or 'the configuration'}: {_due(error)}"
+
+
+def _due(error: ValidationError) -> str:
+    """Return what a value must be."""
+    due: Any = error.validator_value
+    schema: Any = error.schema
+    if error.validator in {"minimum", "maximum"}:
+        least = "least" if error.validator == "minimum" else "most"
+        return f"must be at {least} {due}"
+    options = schema["enum"] if error.validator == "enum" else _types_of(schema)
+    words = [str(option) for option in options if option is not None]
+    *others, last = words or ["what the documentation says"]
+    return f"must be {', '.join(others)} or {last}" if others else f"must be {last}"
+
+
+def _types_of(schema: Mapping[str, Any]) -> list[str]:
+    """Return the types that a schema allows, in words and without null."""
+    given = schema.get("type", [])
+    types = [given] if isinstance(given, str) else given
+    words = [_TYPES[name] for name in types if name != "null"]
+    for form in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        words += [] if "const" in form else _types_of(form)
+    return list(dict.fromkeys(words))

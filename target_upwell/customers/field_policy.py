@@ -1,0 +1,35 @@
+"""The check of `field_policy`: what an update may do to a customer's properties."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PROPERTIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_READABLE = {name: entry.readable for name, entry in PROPERTIES.items()} | {
+    BILL_TO: True
+}
+
+
+def problems(field_policy: Mapping[str, str]) -> Iterator[str]:
+    """Find names that no policy can be for, and policies that can't be kept.
+
+    Yields:
+        One sentence for each problem: the property, what is wrong, what to do.
+    """
+    for name, policy in field_policy.items():
+        if name not in _READABLE:
+            near = get_close_matches(name, _READABLE, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"field_policy: {name[:40]!r} is not a customer property{hint}"
+        elif name in CUSTOMERS.key:
+            yield f"field_policy: {name!r} identifies a customer and is never updated"
+        elif policy == "fill_if_empty" and not _READABLE[name]:
+            yield (
+                f"field_policy: {name!r} can't be fill_if_empty, since Upwell never "
+                "shows whether it is empty; use create_only or overwrite"
+            )
