@@ -15,6 +15,7 @@ from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.delivery.scheduler import Delivery, Job
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import OutputClosed
+from target_upwell.reporting import drift, files, rejects
 from target_upwell.reporting.drift import Drift
 from target_upwell.reporting.files import AppendedFile
 from target_upwell.reporting.rejects import Rejects
@@ -54,9 +55,6 @@ class Run:
         Args:
             settings: How.
             signals: What may come in between.
-
-        Raises:
-            RunError: If a file can't be written.
         """
         self._settings = settings
         self._stop = threading.Event()
@@ -72,10 +70,14 @@ class Run:
             wake=signals.wake,
             interrupted=lambda: bool(signals),
         )
+        rejects_file = _file(settings.rejects_path, "rejects_path", rejects.BEGINNINGS)
+        drift_file = _file(settings.drift_path, "drift_path", drift.BEGINNINGS)
+        self._files = [file for file in (rejects_file, drift_file) if file]
+        # A dry run touches no file.
         self._rejects = Rejects(
-            settings.max_rejects, _file(settings.rejects_path, "rejects_path")
+            settings.max_rejects, None if settings.dry_run else rejects_file
         )
-        self._drift = Drift(_file(settings.drift_path, "drift_path"))
+        self._drift = Drift(None if settings.dry_run else drift_file)
         client = Client(settings, self._limiter, self._stop, self.report.request)
         lookups = Lookups(client, settings.batch_size_rows)
         self._linker = Linker(
@@ -102,7 +104,12 @@ class Run:
         self.delivery.load = self._rehearsal.load if settings.dry_run else loader.load
 
     def start(self) -> None:
-        """Say what is about to happen, and start the clock."""
+        """Say what is about to happen, and start the clock.
+
+        Raises:
+            RunError: If a file can't be written.
+        """
+        files.check(self._files)
         sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
         settings = self._settings
         logger.info(
@@ -177,8 +184,10 @@ class Run:
             self.report.tick()
 
 
-def _file(path: str | None, setting: str) -> AppendedFile | None:
-    return AppendedFile(path, setting) if path else None
+def _file(
+    path: str | None, setting: str, beginnings: tuple[bytes, ...]
+) -> AppendedFile | None:
+    return AppendedFile(path, setting, beginnings) if path else None
 
 
 def _write_state(state: bytes) -> None:

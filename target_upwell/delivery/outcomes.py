@@ -94,7 +94,7 @@ class DriftEntry:
         upwell: What Upwell holds.
         source: What the source says.
         kind: A relation or a column that can't be updated, a parent that never came, a
-            difference that a field policy withholds, or a customer that left the source.
+            difference that a field policy withholds, or a customer that is gone.
         why: More about it, for the warning; "" if the kind says it all.
     """
 

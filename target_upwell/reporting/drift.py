@@ -24,6 +24,9 @@ logger = logging.getLogger("target-upwell.drift")
 
 EXAMPLES = 5
 
+BEGINNINGS = (b'{"sourceSystem":',)
+"""How the lines of the drift file begin."""
+
 NO_PARENT = "that one is not in Upwell"
 
 

@@ -33,6 +33,9 @@ THEN_EVERY = 1000
 
 EXAMPLES = 5
 
+BEGINNINGS = (b'{"type":"SCHEMA",', b'{"type":"RECORD","stream":')
+"""How the lines of the rejects file begin."""
+
 _VARYING = (
     (re.compile(r"\[\d+\]"), "[]"),
     # Python quotes a text that holds an apostrophe the other way.
@@ -150,7 +153,9 @@ class Rejects:
             source = reject.row.source
             if self._schemas.get(source.stream) is not source.schema_message:
                 self._schemas[source.stream] = source.schema_message
-                yield json_codec.encode_leniently(source.schema_message)
+                yield json_codec.encode_leniently(
+                    {"type": "SCHEMA", **source.schema_message}
+                )
             yield json_codec.encode_leniently(
                 {
                     "type": "RECORD",

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 
+from running_target import RunningTarget
 from target_command import record, run_target, schema, state
 
 STREAM = schema(
@@ -205,24 +206,36 @@ def test_the_file_is_for_its_owner_and_is_appended_to(account, tmp_path):
     assert path.read_bytes() == first * 2
 
 
-def test_a_list_that_cannot_be_written_stops_the_run_before_state_passes(account):
-    run(account, customer(1, addresses=[BEND]), customer(2))
+NO_ROOM = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (0, 0))"
 
-    result = run_target(
+
+def test_a_list_that_cannot_be_written_stops_the_run_before_state_passes(
+    account, tmp_path
+):
+    run(account, customer(1, addresses=[BEND]), customer(2))
+    path = tmp_path / "drift.jsonl"
+
+    with RunningTarget(
         account,
-        [
+        patch=NO_ROOM,
+        batch_size_rows=1,
+        max_parallel_requests=1,
+        drift_path=str(path),
+    ) as target:
+        target.send(
             STREAM,
             customer(2),
             state(1),
             customer(1, addresses=[OSLO]),
             customer(3),
             state(2),
-        ],
-        batch_size_rows=1,
-        max_parallel_requests=1,
-        drift_path="/dev/full",
-    )
+        )
+        target.close_stdin()
+        result = target.wait()
 
     assert result.code == 1
     assert result.states == [1]
-    assert result.errors[-1].startswith("drift_path: '/dev/full' can't be written")
+    assert result.errors[-1] == (
+        f"drift_path: {str(path)!r} can't be written: File too large; free some space"
+    )
+    assert path.read_bytes() == b""

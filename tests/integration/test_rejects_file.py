@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from running_target import RunningTarget
 from target_command import record, run_target, schema, state
 
 MAP = {
@@ -126,7 +127,7 @@ def test_a_mended_file_loads_under_another_name(account, tmp_path):
 
     assert result.code == 0
     assert account.customers()["1"]["addresses"][0]["country"] == "FR"
-    assert path.read_text() == ""
+    assert not path.exists()
 
 
 def test_numbers_and_broken_text_are_kept_as_sent(account, tmp_path):
@@ -252,6 +253,83 @@ def test_a_line_that_a_dying_run_left_torn_is_dropped(account, tmp_path):
 
     assert path.read_bytes().startswith(whole + b'{"type":"SCHEMA"')
     assert len(read(path)) == 3
+
+
+CONFIGURATION = b'{"api_key": "k", "source_system": "TMSEZ", "max_rejects": -1}'
+
+
+def test_a_file_of_somebody_else_is_not_emptied(account, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_bytes(CONFIGURATION)
+
+    run_target(
+        account,
+        [schema("id", "name"), record(id="1", name=None)],
+        **keep_rejects(path),
+    )
+
+    first, *lines = path.read_bytes().splitlines()
+    assert first == CONFIGURATION
+    assert [json.loads(line)["type"] for line in lines] == ["SCHEMA", "RECORD"]
+
+
+@pytest.mark.parametrize("number", [None, "1"])
+def test_a_dry_run_touches_no_file(account, tmp_path, number):
+    paths = [tmp_path / "rejects.jsonl", tmp_path / "drift.jsonl"]
+    for path in paths:
+        if number is not None:
+            path.write_bytes(b'{"type":"RECORD","stream":"a')
+            os.utime(path, (1, 1))
+    before = [(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
+
+    result = run_target(
+        account,
+        [schema("id", "name"), record(id="1", name=None), state(1)],
+        dry_run=True,
+        drift_path=str(paths[1]),
+        **keep_rejects(paths[0]),
+    )
+
+    assert result.code == 0
+    assert "1 rejected" in result.summary
+    after = [(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
+    assert after == before
+    assert all(path.stat().st_mtime == 1 for path in tmp_path.iterdir())
+
+
+def test_the_last_record_of_an_edited_file_is_loaded_and_stays(account, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    edited = [schema("id", "name"), record(id="1", name="A"), record(id="2", name=None)]
+    path.write_text("\n".join(map(json.dumps, [*edited, record(id="3", name="C")])))
+
+    result = run_target(account, [], "--input", str(path), **keep_rejects(path))
+
+    assert result.code == 0
+    assert set(account.customers()) == {"1", "3"}
+    assert path.read_text().splitlines()[3] == json.dumps(record(id="3", name="C"))
+    assert [m["record"]["id"] for m in rejected_records(path)] == ["1", "2", "3", "2"]
+
+
+def test_two_runs_at_once_lose_no_reject_of_each_other(account, tmp_path):
+    path = tmp_path / "rejects.jsonl"
+    messages = [schema("id", "name")]
+    with (
+        RunningTarget(account, batch_size_rows=1, **keep_rejects(path)) as one,
+        RunningTarget(account, batch_size_rows=1, **keep_rejects(path)) as other,
+    ):
+        for number in range(40):
+            for run, name in ((one, "one"), (other, "other")):
+                run.send(*messages, record(id=f"{name}-{number}", name=None))
+            messages = []
+        for run in (one, other):
+            run.send(state("end"))
+            run.close_stdin()
+            assert run.wait().states == ["end"]
+
+    ids = [m["record"]["id"] for m in rejected_records(path)]
+    for name in ("one", "other"):
+        own = [i for i in ids if i.startswith(f"{name}-")]
+        assert sorted(own) == sorted(f"{name}-{n}" for n in range(40))
 
 
 def test_records_in_batch_files_are_rejected_like_any_others(account, tmp_path):
