@@ -11,6 +11,7 @@ import click
 
 from target_upwell.sandbox import run as runner
 from target_upwell.sandbox.server.faults import FaultSettings
+from target_upwell.sandbox.server.readings import Readings
 from target_upwell.sandbox.server.server import Options, is_loopback
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -31,6 +32,12 @@ def _loopback(_context: click.Context, _option: click.Parameter, host: str) -> s
     if not is_loopback(host):
         raise click.BadParameter("the sandbox listens on loopback addresses only")
     return host
+
+
+def _names(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _options(default_port: int, *key_names: str) -> Callable[[_Command], _Command]:
@@ -115,6 +122,45 @@ def _options(default_port: int, *key_names: str) -> Callable[[_Command], _Comman
             metavar="REGEX",
             help="Names that are refused without saying which row it was.",
         ),
+        *(
+            click.option(
+                f"--{name}", default="", callback=_names, metavar="NAMES", help=text
+            )
+            for name, text in (
+                ("not-insertable", "Properties that the key may not insert: a,b."),
+                ("not-updatable", "Columns that the key may not update: a,b."),
+                ("rule-not-updatable", "Columns of the rule that it may not update."),
+            )
+        ),
+        *(
+            click.option(f"--{name}", is_flag=True, help=text)
+            for name, text in (
+                (
+                    "missing-set-is-empty",
+                    "Accept a PUT without input or customerRulesInput.",
+                ),
+                (
+                    "empty-set-counts",
+                    "Count a row for an empty set, as a preset column makes it.",
+                ),
+                (
+                    "search-hides-deleted",
+                    "Leave deleted customers out of reads.",
+                ),
+                (
+                    "search-refuses-deleted-at",
+                    "Refuse conditions on deletedAt in a search.",
+                ),
+            )
+        ),
+        click.option(
+            "--error-shape",
+            default="runtime",
+            show_default=True,
+            type=click.Choice(["runtime", "documented"]),
+            help="Bodies of refusals: as the API was seen to send them, or as its"
+            " documentation shows them.",
+        ),
     ]
 
     def decorate(command: _Command) -> _Command:
@@ -128,8 +174,14 @@ def _options(default_port: int, *key_names: str) -> Callable[[_Command], _Comman
 def _to_options(given: dict[str, Any]) -> Options:
     own = {name: given.pop(name) for name in ("host", "port", "database", "api_key")}
     seed = given.pop("seed")
+    of_readings = {name: given.pop(name) for name in Readings.__struct_fields__}
     try:
-        return Options(**own, seed=seed, faults=FaultSettings(**given))
+        return Options(
+            **own,
+            seed=seed,
+            faults=FaultSettings(**given),
+            readings=Readings(**of_readings),
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

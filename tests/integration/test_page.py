@@ -38,9 +38,12 @@ def create(account, *inputs):
 
 
 def update(account, number, rules=None, **properties):
-    body = {"sourceSystem": "TMS", "sourceSystemId": str(number), "input": properties}
-    if rules:
-        body["customerRulesInput"] = rules
+    body = {
+        "sourceSystem": "TMS",
+        "sourceSystemId": str(number),
+        "input": properties,
+        "customerRulesInput": rules or {},
+    }
     answer = account.call("PUT", "/customers", body)
     assert answer.status_code == 200, answer.text
 

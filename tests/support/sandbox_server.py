@@ -153,15 +153,20 @@ class Sandbox:
         self.control("DELETE", "/requests")
 
     def clear(self):
-        """Back to the beginning: no customers, no log, no hold, faults as started."""
+        """Back to the beginning: no customers, log or hold, settings as started."""
         self.control("DELETE", "/hold")
         self.control("DELETE", "/faults")
+        self.control("DELETE", "/readings")
         self.control("DELETE", "/customers")
         self.reset()
 
     def faults(self, **settings):
         """Change the named faults and leave the others as they are."""
         return self.control("PUT", "/faults", settings)
+
+    def readings(self, **settings):
+        """Change how the account behaves where the documentation leaves it open."""
+        return self.control("PUT", "/readings", settings)
 
     def hold(self, path="/api/rest/bulk-customers", *, before=True):
         """Make requests to a path wait, before or after they take effect."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from target_upwell.sandbox.account import values
+from target_upwell.sandbox.account.refusal import At, invalid
 from target_upwell.sandbox.account.schema import SEARCHABLE, Column, Enum
 from target_upwell.sandbox.account.validation import (
     CHECKS,
@@ -18,7 +19,9 @@ from target_upwell.sandbox.account.validation import (
     kind_of,
     member,
 )
-from target_upwell.sandbox.server.refusal import At, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TRUE = "1"
 _COMPARISONS = {
@@ -44,6 +47,7 @@ _EXPRESSION_NAMES = {
     "text": "StringComparisonExp",
     "integer": "IntComparisonExp",
     "timestamptz": "TimestamptzComparisonExp",
+    "timestamp": "TimestampComparisonExp",
     "text[]": "StringArrayComparisonExp",
     "jsonb": "JsonbComparisonExp",
 }
@@ -57,20 +61,26 @@ class Condition:
         sql: The condition.
         parameters: The values of its marks, in order.
         source_system_ids: The ids that it names with `_eq` or `_in`.
+        columns: The columns that it may name, by property.
     """
 
     sql: str = TRUE
     parameters: list[Any] = field(default_factory=list)
     source_system_ids: list[str] = field(default_factory=list)
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
 
-def to_condition(where: Any) -> Condition:  # noqa: ANN401 - any JSON value
+def to_condition(where: Any, columns: Mapping[str, Column]) -> Condition:  # noqa: ANN401 - any JSON value
     """Turn a `CustomersBoolExp` into SQL.
+
+    Args:
+        where: The expression.
+        columns: The columns that it may name, by property.
 
     Raises:
         Refusal: With the path from `where` to the fault.
     """
-    condition = Condition()
+    condition = Condition(columns=columns)
     condition.sql = _expression(where, condition)
     return condition
 
@@ -135,8 +145,8 @@ def _expression(where: Any, condition: Condition) -> str:  # noqa: ANN401 - any 
                 parts.append(_junction(name, value, condition))
             elif name == "_not":
                 parts.append(f"NOT ({_expression(value, condition)})")
-            elif name in SEARCHABLE:
-                parts.append(_comparison(SEARCHABLE[name], value, condition))
+            elif name in condition.columns:
+                parts.append(_comparison(condition.columns[name], value, condition))
             else:
                 raise invalid(f"field '{name}' not found in type: 'CustomersBoolExp'")
     return _joined(parts, "AND") or TRUE

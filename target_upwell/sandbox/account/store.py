@@ -17,6 +17,7 @@ import msgspec
 
 from target_upwell.sandbox.account import values
 from target_upwell.sandbox.account.customer import as_given, group
+from target_upwell.sandbox.account.refusal import At, Refusal
 from target_upwell.sandbox.account.schema import CUSTOMER_COLUMNS, KEPT_COLUMNS
 from target_upwell.sandbox.account.search import like
 from target_upwell.sandbox.account.tables import (
@@ -25,8 +26,7 @@ from target_upwell.sandbox.account.tables import (
     PAIR_KEY,
     TABLES,
 )
-from target_upwell.sandbox.page.words import folded
-from target_upwell.sandbox.server.refusal import At, Refusal
+from target_upwell.sandbox.account.words import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -225,6 +225,11 @@ class Store:
                 (values.to_stored_json(changed), rule_id),
             )
         return count, different
+
+    def count_rules(self, customer: Stored) -> int:
+        """How many rules a customer has."""
+        rules = self.related([customer], "customerRule").get(customer[0], {})
+        return len(rules.get("customerRule", ()))
 
     def remember_update(
         self, customer: Stored, different: dict[str, Any], request: int

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_upwell.sandbox.account.refusal import At, Refusal, invalid
 from target_upwell.sandbox.account.schema import ENUMS
-from target_upwell.sandbox.server.refusal import At, Refusal, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from target_upwell.sandbox.server.refusal import Refusal
+from target_upwell.sandbox.account.refusal import Refusal
 
 if TYPE_CHECKING:
     from target_upwell.sandbox.account.schema import Column, Kind

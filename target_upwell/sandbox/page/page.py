@@ -15,8 +15,8 @@ import msgspec
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from target_upwell.sandbox.account.catalog import Catalog
 from target_upwell.sandbox.account.values import encode
+from target_upwell.sandbox.page.catalog import Catalog
 from target_upwell.sandbox.server.endpoints import BASE
 
 if TYPE_CHECKING:

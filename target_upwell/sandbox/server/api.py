@@ -10,24 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from target_upwell.sandbox.account import search
 from target_upwell.sandbox.account.customer import shown
-from target_upwell.sandbox.account.schema import (
-    CUSTOMER,
-    CUSTOMER_RULE_SET,
-    CUSTOMER_SET,
-)
+from target_upwell.sandbox.account.refusal import At, Refusal, invalid
+from target_upwell.sandbox.account.schema import CUSTOMER_COLUMNS, SEARCHABLE
 from target_upwell.sandbox.account.store import POSITIONS
 from target_upwell.sandbox.account.validation import check_object
-from target_upwell.sandbox.server.refusal import At, Refusal, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_upwell.sandbox.account.customer import Stored
     from target_upwell.sandbox.account.journal import Entry
-    from target_upwell.sandbox.account.schema import ObjectType
+    from target_upwell.sandbox.account.schema import Column, ObjectType
     from target_upwell.sandbox.account.store import Store
     from target_upwell.sandbox.account.validation import Row
+    from target_upwell.sandbox.server.changeable import Changeable
     from target_upwell.sandbox.server.faults import Faults
+    from target_upwell.sandbox.server.readings import Readings
 
 Variables = dict[str, Any]
 Reply = dict[str, Any]
@@ -51,11 +49,15 @@ class Api:
     Args:
         store: The account.
         faults: Asked for the cap on searches and the names to refuse.
+        readings: How it behaves where the documentation leaves it open.
     """
 
-    def __init__(self, store: Store, faults: Faults) -> None:
+    def __init__(
+        self, store: Store, faults: Faults, readings: Changeable[Readings]
+    ) -> None:
         self._store = store
         self._faults = faults
+        self._readings = readings
 
     def create_many(self, variables: Variables, entry: Entry) -> Reply:
         """Create customers, all of them or none."""
@@ -63,10 +65,10 @@ class Api:
         if not isinstance(inputs, list):
             inputs = [inputs]
         _name_rows(entry, inputs)
-        rows = []
+        rows, insert_type = [], self._readings.settings.insert_type
         for index, given in enumerate(inputs):
             with At(f"{_INSERT}[{index}]"):
-                rows.append(check_object(given, CUSTOMER))
+                rows.append(check_object(given, insert_type))
         created = self._create(rows, entry, _INSERT)
         # The API promises no order, so the sandbox never gives the likely one.
         return {"createCustomers": {"returning": created[::-1]}}
@@ -74,7 +76,8 @@ class Api:
     def create_one(self, variables: Variables, entry: Entry) -> Reply:
         """Create a customer."""
         _name_rows(entry, [variables["input"]])
-        row = _checked(variables["input"], CUSTOMER, _INSERT_ONE)
+        insert_type = self._readings.settings.insert_type
+        row = _checked(variables["input"], insert_type, _INSERT_ONE)
         (created,) = self._create([row], entry, _INSERT_ONE)
         return {"createCustomer": created}
 
@@ -82,8 +85,10 @@ class Api:
         """Update the customer with an id; without effect if there is none."""
         entry.rows = 1
         returning, rules = self._update("id = ?", [variables["id"]], variables, entry)
+        # An empty set is not executed: the reply is an empty object, found or not.
+        nobody: Reply | None = None if variables.get("input") else {}
         return {
-            "updateCustomer": returning[0] if returning else None,
+            "updateCustomer": returning[0] if returning else nobody,
             "updateCustomerRules": {"affectedRows": rules},
         }
 
@@ -106,15 +111,16 @@ class Api:
     def get_many(self, variables: Variables, _entry: Entry) -> Reply:
         """Some customers, and figures of all of them."""
         limit, offset = _limit(variables), _offset(variables)
+        visible = self._visible()
         figures = ", ".join(
             f"avg({column}), sum({column})" for column in _AMOUNTS.values()
         )
         count, *numbers = self._store.connection.execute(
-            f"SELECT count(*), {figures} FROM customers"  # noqa: S608 - names from here
+            f"SELECT count(*), {figures} FROM customers WHERE {visible}"  # noqa: S608 - names from here
         ).fetchone()
         return {
             "customers": self._shown(
-                self._store.find(f"{search.TRUE} LIMIT ? OFFSET ?", [limit, offset])
+                self._store.find(f"{visible} LIMIT ? OFFSET ?", [limit, offset])
             ),
             "customersAggregate": {
                 "aggregate": {
@@ -127,7 +133,8 @@ class Api:
 
     def get_one(self, variables: Variables, _entry: Entry) -> Reply:
         """The customer with an id, or null."""
-        found = self._shown(self._store.find("id = ?", [variables["id"]]))
+        where = f"id = ? AND {self._visible()}"
+        found = self._shown(self._store.find(where, [variables["id"]]))
         return {"customer": found[0] if found else None}
 
     def search(self, variables: Variables, entry: Entry) -> Reply:
@@ -135,7 +142,7 @@ class Api:
         condition, order = search.Condition(), ""
         if (where := variables.get("where")) is not None:
             with At(f"{_QUERY}.where"):
-                condition = search.to_condition(where)
+                condition = search.to_condition(where, self._searchable())
         if (order_by := variables.get("orderBy")) is not None:
             with At(f"{_QUERY}.orderBy"):
                 order = search.to_order(order_by)
@@ -144,7 +151,8 @@ class Api:
         limit = _limit(variables)
         if (cap := self._faults.settings.search_cap) is not None:
             limit = min(limit, cap)
-        sql = f"{condition.sql}{' ORDER BY ' if order else ''}{order} LIMIT ? OFFSET ?"
+        order = f" ORDER BY {order}" if order else ""
+        sql = f"{self._visible()} AND ({condition.sql}){order} LIMIT ? OFFSET ?"
         found = self._store.find(
             sql, [*condition.parameters, limit, _offset(variables)]
         )
@@ -166,10 +174,11 @@ class Api:
     def _update(
         self, where: str, key: Sequence[str], variables: Variables, entry: Entry
     ) -> tuple[list[Reply], int]:
-        changes = _checked(variables["input"], CUSTOMER_SET, _SET).columns
-        rules_changes = {}
-        if (rules_input := variables.get("customerRulesInput")) is not None:
-            rules_changes = _checked(rules_input, CUSTOMER_RULE_SET, _RULES_SET).columns
+        readings = self._readings.settings
+        changes = self._set(variables, "input", readings.set_type, _SET)
+        rules_changes = self._set(
+            variables, "customerRulesInput", readings.rule_set_type, _RULES_SET
+        )
         store = self._store
         affected: list[Stored] = []
         rules = 0
@@ -185,13 +194,35 @@ class Api:
             if rules_changes and (owner := store.find(where, key)):
                 rules, of_rules = store.update_rules(owner[0], rules_changes)
                 different |= of_rules
-            if affected or rules:
+            if found and (changes or rules):
                 store.remember_update(found[0], different, entry.number)
                 entry.updated = 1
                 entry.source_system_ids = [
                     customer[POSITIONS["sourceSystemId"]] for customer in found
                 ]
+        if found and readings.empty_set_counts:
+            affected = affected or found
+            rules = rules or store.count_rules(found[0])
         return self._shown(affected), rules
+
+    def _set(
+        self, variables: Variables, name: str, set_type: ObjectType, path: str
+    ) -> dict[str, Any]:
+        """The columns of a set, which may be empty."""
+        given = variables.get(name)
+        if given is None and self._readings.settings.missing_set_is_empty:
+            return {}
+        return _checked(given, set_type, path).columns
+
+    def _visible(self) -> str:
+        """The condition, in SQL, for a customer that reads show."""
+        hidden = self._readings.settings.search_hides_deleted
+        return "deleted_at IS NULL" if hidden else search.TRUE
+
+    def _searchable(self) -> dict[str, Column]:
+        if self._readings.settings.search_refuses_deleted_at:
+            return SEARCHABLE
+        return {**SEARCHABLE, "deletedAt": CUSTOMER_COLUMNS["deletedAt"]}
 
     def _shown(self, customers: Sequence[Stored]) -> list[Reply]:
         related = self._store.related(customers, *_SHOWN_RELATIONS)

@@ -1,7 +1,7 @@
 """The sandbox's own endpoints, below `/_sandbox`: to look inside, and to test with.
 
-They need no key. They know the account, the log, the faults and the holds, and
-nothing of the API.
+They need no key. They know the account, the log, the settings that can be changed
+and the holds, and nothing of the API.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from aiohttp import web
 from target_upwell.sandbox.account.customer import full
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_upwell.sandbox.account.customer import Stored
     from target_upwell.sandbox.account.journal import Journal
     from target_upwell.sandbox.account.store import Store
-    from target_upwell.sandbox.server.faults import Faults
+    from target_upwell.sandbox.server.changeable import Changeable
 
 
 class Hold(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,19 +70,29 @@ class Control:
     """The handlers of the sandbox's own endpoints."""
 
     def __init__(
-        self, store: Store, journal: Journal, faults: Faults, holds: Holds
+        self,
+        store: Store,
+        journal: Journal,
+        holds: Holds,
+        changeable: Mapping[str, Changeable[Any]],
     ) -> None:
         self._store = store
         self._journal = journal
-        self._faults = faults
         self._holds = holds
+        self._changeable = changeable
 
     def routes(self) -> list[web.RouteDef]:
         """The endpoints."""
         return [
-            web.get("/_sandbox/faults", self._faults_now),
-            web.put("/_sandbox/faults", self._change_faults),
-            web.delete("/_sandbox/faults", self._restore_faults),
+            *(
+                route
+                for name in self._changeable
+                for route in (
+                    web.get(f"/_sandbox/{name}", self._settings),
+                    web.put(f"/_sandbox/{name}", self._change),
+                    web.delete(f"/_sandbox/{name}", self._restore),
+                )
+            ),
             web.get("/_sandbox/held", self._held),
             web.put("/_sandbox/hold", self._set_hold),
             web.delete("/_sandbox/hold", self._release),
@@ -98,20 +108,25 @@ class Control:
             ),
         ]
 
-    async def _faults_now(self, _request: web.Request) -> web.Response:
-        return _json(self._faults.settings)
+    async def _settings(self, request: web.Request) -> web.Response:
+        return _json(self._asked(request).settings)
 
-    async def _change_faults(self, request: web.Request) -> web.Response:
+    async def _change(self, request: web.Request) -> web.Response:
+        changeable = self._asked(request)
         try:
             given = msgspec.json.decode(await request.read(), type=dict[str, Any])
-            self._faults.change(given)
+            changeable.change(given)
         except ValueError as error:
             return _json({"error": str(error)}, status=400)
-        return _json(self._faults.settings)
+        return _json(changeable.settings)
 
-    async def _restore_faults(self, _request: web.Request) -> web.Response:
-        self._faults.restore()
-        return _json(self._faults.settings)
+    async def _restore(self, request: web.Request) -> web.Response:
+        changeable = self._asked(request)
+        changeable.restore()
+        return _json(changeable.settings)
+
+    def _asked(self, request: web.Request) -> Changeable[Any]:
+        return self._changeable[request.path.rpartition("/")[2]]
 
     async def _held(self, _request: web.Request) -> web.Response:
         return _json(self._holds.waiting)

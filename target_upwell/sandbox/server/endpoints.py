@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from target_upwell.sandbox.account.customer import decode
+from target_upwell.sandbox.account.refusal import Refusal, invalid
 from target_upwell.sandbox.account.validation import check_integer, check_text
-from target_upwell.sandbox.server.refusal import Refusal, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ ENDPOINTS = (
         {
             "sourceSystem": "String!",
             "sourceSystemId": "String!",
-            "input": "CustomersSetInput!",
+            "input": "CustomersSetInput",
             "customerRulesInput": "CustomerRulesSetInput",
         },
     ),
@@ -90,7 +90,7 @@ ENDPOINTS = (
         "update_by_id",
         {
             "id": "String!",
-            "input": "CustomersSetInput!",
+            "input": "CustomersSetInput",
             "customerRulesInput": "CustomerRulesSetInput",
         },
     ),

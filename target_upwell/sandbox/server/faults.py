@@ -12,9 +12,11 @@ import re
 import time
 from collections import deque
 from email.utils import formatdate
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+from target_upwell.sandbox.server.changeable import Changeable
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Fault = Literal["429", "500", "502", "503", "504", "reset", "lost-reply"]
@@ -100,7 +102,7 @@ class FaultSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         }
 
 
-class Faults:
+class Faults(Changeable[FaultSettings]):
     """Chooses the fault of each request.
 
     Args:
@@ -109,23 +111,9 @@ class Faults:
     """
 
     def __init__(self, settings: FaultSettings, seed: int | None = None) -> None:
-        self._start = msgspec.json.encode(settings)
+        super().__init__(settings)
         self._random = random.Random(seed)  # noqa: S311 - to be repeatable
         self._passed: deque[float] = deque()
-        self.settings = settings
-
-    def change(self, given: dict[str, Any]) -> None:
-        """Set the named settings, and leave the others as they are.
-
-        Raises:
-            ValueError: When a setting is unknown or out of range; nothing changes.
-        """
-        present = msgspec.to_builtins(self.settings)
-        self.settings = msgspec.convert({**present, **given}, FaultSettings)
-
-    def restore(self) -> None:
-        """Go back to the settings that the sandbox was started with."""
-        self.settings = msgspec.json.decode(self._start, type=FaultSettings)
 
     def choose(self, method: str, path: str) -> NextFault | None:
         """Decide on a request that has just come in.

@@ -11,20 +11,23 @@ import ipaddress
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
+from target_upwell.sandbox.account import values
 from target_upwell.sandbox.account.journal import Entry, Journal
+from target_upwell.sandbox.account.refusal import Refusal
 from target_upwell.sandbox.account.store import Store
 from target_upwell.sandbox.page.page import SandboxPage
 from target_upwell.sandbox.server import endpoints
 from target_upwell.sandbox.server.api import Api
+from target_upwell.sandbox.server.changeable import Changeable
 from target_upwell.sandbox.server.control import Control, Holds
 from target_upwell.sandbox.server.faults import Faults, FaultSettings, NextFault
-from target_upwell.sandbox.server.refusal import Refusal
+from target_upwell.sandbox.server.readings import Readings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -53,6 +56,7 @@ class Options:
         api_key: The key that requests must carry.
         seed: Makes the random faults repeatable.
         faults: The faults to begin with.
+        readings: The readings of the documentation to begin with.
     """
 
     host: str = "127.0.0.1"
@@ -61,6 +65,7 @@ class Options:
     api_key: str = "sandbox-key"
     seed: int | None = None
     faults: FaultSettings = field(default_factory=FaultSettings)
+    readings: Readings = field(default_factory=Readings)
 
 
 class Server:
@@ -79,11 +84,16 @@ class Server:
         self._store = Store(options.database)
         self._faults = Faults(options.faults, options.seed)
         self._holds = Holds()
-        self._api = Api(self._store, self._faults)
+        self._readings = Changeable(options.readings)
+        self._api = Api(self._store, self._faults, self._readings)
         self.journal = Journal(self._store)
         # Larger bodies are refused here, not by aiohttp: 0 is no limit.
         self._app = web.Application(client_max_size=0, middlewares=[only_loopback])
-        control = Control(self._store, self.journal, self._faults, self._holds)
+        changeable: dict[str, Changeable[Any]] = {
+            "faults": self._faults,
+            "readings": self._readings,
+        }
+        control = Control(self._store, self.journal, self._holds, changeable)
         page = SandboxPage(self._store, self.journal)
         self._app.add_routes([*control.routes(), *page.routes()])
         self._app.router.add_route("*", "/{path:.*}", self._handle)
@@ -125,7 +135,7 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/_sandbox/"):
-            return _refused(Refusal("Endpoint not found", "not-found", status=404))
+            return self._refused(Refusal("Endpoint not found", "not-found", status=404))
         entry = self.journal.begin(request.method, request.path)
         try:
             response = await self._answer(request, entry)
@@ -144,7 +154,7 @@ class Server:
         """The answer to a request, or None if its connection is to be cut."""
         body = await request.read()
         if request.headers.get("Authorization") != self._options.api_key:
-            return _refused(
+            return self._refused(
                 Refusal(
                     "Authentication hook unauthorized this request",
                     "access-denied",
@@ -179,12 +189,10 @@ class Server:
             variables = endpoints.variables(endpoint, body, request.query, in_path)
             reply = getattr(self._api, endpoint.operation)(variables, entry)
         except Refusal as refusal:
-            return _refused(refusal)
+            return self._refused(refusal)
         except sqlite3.OperationalError:
-            return _refused(Refusal("database query error", "unexpected", status=500))
-        return web.Response(
-            body=msgspec.json.encode(reply), content_type="application/json"
-        )
+            return self._refused(_database_error())
+        return _json(reply)
 
     def _befall(self, fault: NextFault, entry: Entry) -> web.Response | None:
         entry.fault = fault.fault
@@ -193,14 +201,21 @@ class Server:
         if fault.fault == "429":
             return self._too_many(_RETRY_AFTER_S)
         if fault.fault == "500":
-            return _refused(Refusal("database query error", "unexpected", status=500))
+            return self._refused(_database_error())
         return _by_proxy(fault.fault)
 
     def _too_many(self, wait: float) -> web.Response:
-        return _refused(
+        return self._refused(
             Refusal("Rate limit exceeded", "rate-limit-exceeded", status=429),
             self._faults.retry_after(wait),
         )
+
+    def _refused(
+        self, refusal: Refusal, headers: dict[str, str] | None = None
+    ) -> web.Response:
+        if self._readings.settings.error_shape == "documented":
+            return _json(refusal.documented_body(values.now()), refusal.status, headers)
+        return _json(refusal.body(), refusal.status, headers)
 
 
 @web.middleware
@@ -212,9 +227,8 @@ async def only_loopback(request: web.Request, handler: Handler) -> web.StreamRes
     """
     if is_loopback(urlsplit(f"//{request.host}").hostname or ""):
         return await handler(request)
-    return _refused(
-        Refusal("the sandbox answers to loopback names only", "forbidden", status=403)
-    )
+    refusal = Refusal("the sandbox answers to loopback names only", "forbidden")
+    return _json(refusal.body(), 403)
 
 
 def is_loopback(host: str) -> bool:
@@ -227,13 +241,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _refused(refusal: Refusal, headers: dict[str, str] | None = None) -> web.Response:
+def _json(
+    body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
     return web.Response(
-        status=refusal.status,
-        body=msgspec.json.encode(refusal.body()),
+        status=status,
+        body=msgspec.json.encode(body),
         content_type="application/json",
         headers=headers,
     )
+
+
+def _database_error() -> Refusal:
+    return Refusal("database query error", "unexpected", status=500)
 
 
 def _by_proxy(status: str) -> web.Response:

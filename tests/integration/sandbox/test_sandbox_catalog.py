@@ -6,9 +6,9 @@ from itertools import chain
 
 import pytest
 
-from target_upwell.sandbox.account.catalog import PAGE_ROWS, Catalog
 from target_upwell.sandbox.account.journal import Journal
 from target_upwell.sandbox.account.store import Store
+from target_upwell.sandbox.page.catalog import PAGE_ROWS, Catalog
 
 MANY = 100_000
 LAST_PAGE = MANY // PAGE_ROWS

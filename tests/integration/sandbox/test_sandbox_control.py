@@ -31,7 +31,12 @@ def test_the_log_tells_what_came_in(sandbox):
     sandbox.call(
         "PUT",
         "/customers",
-        {"sourceSystem": "T", "sourceSystemId": "1", "input": {"name": "B"}},
+        {
+            "sourceSystem": "T",
+            "sourceSystemId": "1",
+            "input": {"name": "B"},
+            "customerRulesInput": {},
+        },
     )
 
     log = sandbox.requests()
@@ -63,7 +68,7 @@ def test_the_counts_sum_up_the_log(sandbox):
     (customer, _) = sandbox.customers().values()
     path = f"/customers/{customer['id']}"
     for name in ("B", "C"):
-        sandbox.call("PUT", path, {"input": {"name": name}})
+        sandbox.call("PUT", path, {"input": {"name": name}, "customerRulesInput": {}})
 
     assert sandbox.counts() == {
         "customers": 2,
@@ -104,7 +109,9 @@ def test_the_history_tells_what_each_request_changed(sandbox):
         "/customers",
         {**key, "input": change, "customerRulesInput": {"dueOption": 45}},
     )
-    sandbox.call("PUT", "/customers", {**key, "input": {"name": "B"}})
+    sandbox.call(
+        "PUT", "/customers", {**key, "input": {"name": "B"}, "customerRulesInput": {}}
+    )
 
     created, updated, unchanged = sandbox.changes()
 

@@ -134,7 +134,8 @@ def test_a_name_can_be_refused_on_update(sandbox):
     sandbox.faults(refuse_name="^Bad")
     key = {"sourceSystem": "T", "sourceSystemId": "1"}
 
-    response = sandbox.call("PUT", "/customers", {**key, "input": {"name": "Bad"}})
+    changes = {"input": {"name": "Bad"}, "customerRulesInput": {}}
+    response = sandbox.call("PUT", "/customers", {**key, **changes})
 
     assert response.json()["code"] == "permission-error"
     assert sandbox.customer("T", "1")["name"] == "A"

@@ -5,10 +5,20 @@ It knows the shape of a refusal and nothing of what is being refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+# The documentation shows the codes of 401, 400 and 404; the others are made alike.
+_DOCUMENTED = {
+    401: "INVALID_API_KEY",
+    403: "FORBIDDEN",
+    404: "RESOURCE_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    429: "RATE_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+}
 
 
 class Refusal(Exception):
@@ -31,8 +41,22 @@ class Refusal(Exception):
         self.status = status
 
     def body(self) -> dict[str, str]:
-        """The JSON body of the answer."""
+        """The JSON body of the answer, as the API was seen to send it."""
         return {"path": self.path or "$", "error": self.message, "code": self.code}
+
+    def documented_body(self, timestamp: str) -> dict[str, Any]:
+        """The JSON body of the answer, as the documentation shows it.
+
+        Args:
+            timestamp: The present, RFC 3339.
+        """
+        error: dict[str, Any] = {
+            "code": _DOCUMENTED.get(self.status, "VALIDATION_ERROR"),
+            "message": self.message,
+        }
+        if self.path:
+            error["details"] = [{"field": self.path, "message": self.message}]
+        return {"error": error, "status": "error", "timestamp": timestamp}
 
 
 class At:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_upwell.sandbox.account.customer import decode, full
 from target_upwell.sandbox.account.values import encode
-from target_upwell.sandbox.page.words import folded
+from target_upwell.sandbox.account.words import folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
