@@ -17,6 +17,20 @@ from target_upwell.sandbox.server.server import Options, is_loopback
 _Command = TypeVar("_Command", bound=Callable[..., None])
 _PERCENT = click.FloatRange(0, 100)
 _DEFAULT_PORT = 8420
+_RUN_HELP = """Run COMMAND against a sandbox, and say what the account holds afterwards.
+
+COMMAND runs with these environment variables:
+
+\b
+  TARGET_UPWELL_API_URL        the sandbox's address, always
+  UPWELL_SANDBOX_URL           the same, always: a target-upwell that would
+                               talk to any other address refuses to start
+  TARGET_UPWELL_API_KEY        the sandbox's key, where it is not set
+  TARGET_UPWELL_SOURCE_SYSTEM  SANDBOX, where it is not set
+
+target-upwell reads them with --config=ENV, and then they override api_url,
+api_key and source_system of a configuration file. The exit code is COMMAND's.
+"""
 
 
 class _ServeByDefault(click.Group):
@@ -199,12 +213,14 @@ def serve(**given: Any) -> None:  # noqa: ANN401 - the options above
 
 
 # A key in the environment is the one that the command will send.
-@cli.command()
+@cli.command(help=_RUN_HELP)
 @_options(0, "TARGET_UPWELL_API_KEY")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Leave the sandbox and its page up after COMMAND, until Ctrl-C.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(command: tuple[str, ...], **given: Any) -> None:  # noqa: ANN401 - the options above
-    """Run COMMAND against a sandbox, and say what the account holds afterwards.
-
-    COMMAND finds the sandbox in TARGET_UPWELL_API_URL and TARGET_UPWELL_API_KEY.
-    """
-    sys.exit(asyncio.run(runner.run(_to_options(given), command)))
+def run(command: tuple[str, ...], *, keep: bool, **given: Any) -> None:  # noqa: ANN401 - the options above
+    """Run COMMAND against a sandbox, and say what the account holds afterwards."""
+    sys.exit(asyncio.run(runner.run(_to_options(given), command, keep=keep)))

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sqlite3
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CANNOT_START = 1
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
+_NO_REQUEST = (
+    "The command sent no request to the sandbox. target-upwell takes the sandbox's"
+    " address from its environment with --config=ENV."
+)
 
 
 async def serve(options: Options) -> int:
@@ -28,12 +33,10 @@ async def serve(options: Options) -> int:
     Returns:
         The exit code.
     """
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, stopped.set)
+    stopped = _on_signal()
     try:
         async with Server(options) as server:
+            _warn_about(options.database)
             print(f"upwell-sandbox listening on {server.url}", flush=True)  # noqa: T201 - the command's output
             print(f"See what landed: {server.root}/", flush=True)  # noqa: T201 - likewise
             await stopped.wait()
@@ -42,12 +45,13 @@ async def serve(options: Options) -> int:
     return 0
 
 
-async def run(options: Options, command: Sequence[str]) -> int:
-    """Run a command against a sandbox, and give an account of it on stderr.
+async def run(options: Options, command: Sequence[str], *, keep: bool = False) -> int:
+    """Run a command against a sandbox, and sum up on stderr what it did.
 
     Args:
         options: How the sandbox is set up.
         command: The command and its arguments.
+        keep: Whether to serve on after the command, until SIGINT or SIGTERM.
 
     Returns:
         The command's exit code, or 128 + the signal that ended it; 127 or 126 when
@@ -55,6 +59,8 @@ async def run(options: Options, command: Sequence[str]) -> int:
     """
     try:
         async with Server(options) as server:
+            _warn_about(options.database)
+            before = server.journal.totals().requests
             try:
                 code = await _run(command, _environment(options, server))
             except OSError as error:
@@ -62,9 +68,23 @@ async def run(options: Options, command: Sequence[str]) -> int:
                 missing = isinstance(error, FileNotFoundError)
                 return _NOT_FOUND if missing else _NOT_EXECUTABLE
             _say(account(server.journal))
+            if server.journal.totals().requests == before:
+                _say(_NO_REQUEST)
+            if keep:
+                _say(f"See what landed, until Ctrl-C: {server.root}/")
+                await _on_signal().wait()
     except (OSError, sqlite3.Error) as error:
         return _say_cannot_start(error)
     return code if code >= 0 else 128 - code
+
+
+def _on_signal() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set from now on."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
 
 
 def account(journal: Journal) -> str:
@@ -120,6 +140,16 @@ def _environment(options: Options, server: Server) -> dict[str, str]:
         "TARGET_UPWELL_API_URL": server.url,
         "UPWELL_SANDBOX_URL": server.root,
     }
+
+
+def _warn_about(database: str) -> None:
+    """Say so if others can read a database that is there already."""
+    try:
+        mode = stat.S_IMODE(os.stat(database).st_mode)  # noqa: PTH116 - may be ":memory:"
+    except OSError:
+        return
+    if mode & 0o077:
+        _say(f"upwell-sandbox: others can read {database}; chmod 600 {database}")
 
 
 def _in_foreground() -> bool:

@@ -209,7 +209,11 @@ def test_all_wrong_values_are_named_at_once(tmp_path):
         ("api_url", "http://upwell.example/api/rest", "must be https"),
         ("api_url", f"https://upwell.example/?key={KEY}", "without ?"),
         ("dry_run", "ture", "TARGET_UPWELL_DRY_RUN must be true or false"),
-        ("batch_size_rows", "many", "TARGET_UPWELL_BATCH_SIZE_ROWS must be a whole number"),
+        (
+            "batch_size_rows",
+            "many",
+            "TARGET_UPWELL_BATCH_SIZE_ROWS must be a whole number",
+        ),
         ("max_rejects", "5", "needs rejects_path"),
     ],
 )

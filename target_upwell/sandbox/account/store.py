@@ -7,10 +7,11 @@ looks like in a reply is decided in `customer.py`, who asked and when in
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,6 +61,8 @@ class Store:
     def __init__(self, database: str = ":memory:") -> None:
         # The server may run in another thread than the one that made the store,
         # but never in two at once.
+        if database != ":memory:":
+            _make_private(database)
         self.connection = sqlite3.connect(
             database, isolation_level=None, check_same_thread=False
         )
@@ -281,6 +284,12 @@ class Store:
                 for row, customer in zip(rows, stored, strict=True)
             ],
         )
+
+
+def _make_private(database: str) -> None:
+    """Create the file for its owner alone; it holds customers."""
+    with suppress(FileExistsError):
+        os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _to_stored(number: int, moment: str, row: Row) -> Stored:

@@ -88,7 +88,7 @@ class Server:
         self._api = Api(self._store, self._faults, self._readings)
         self.journal = Journal(self._store)
         # Larger bodies are refused here, not by aiohttp: 0 is no limit.
-        self._app = web.Application(client_max_size=0, middlewares=[only_loopback])
+        self._app = web.Application(client_max_size=0, middlewares=[guard])
         changeable: dict[str, Changeable[Any]] = {
             "faults": self._faults,
             "readings": self._readings,
@@ -152,7 +152,7 @@ class Server:
         self, request: web.Request, entry: Entry
     ) -> web.StreamResponse | None:
         """The answer to a request, or None if its connection is to be cut."""
-        body = await request.read()
+        # Before the body is read: nobody without the key can fill the memory.
         if request.headers.get("Authorization") != self._options.api_key:
             return self._refused(
                 Refusal(
@@ -161,6 +161,10 @@ class Server:
                     status=401,
                 )
             )
+        try:
+            body = await request.read()
+        except (ConnectionError, web.RequestPayloadError):
+            return None
         settings = self._faults.settings
         fault = self._faults.choose(request.method, request.path)
         if settings.latency:
@@ -178,9 +182,7 @@ class Server:
         await self._holds.wait(request.path, before=True)
         response = self._perform(request, body, entry)
         await self._holds.wait(request.path, before=False)
-        if fault is not None:
-            return self._befall(fault, entry)
-        return response
+        return response if fault is None else self._befall(fault, entry)
 
     def _perform(self, request: web.Request, body: bytes, entry: Entry) -> web.Response:
         try:
@@ -219,16 +221,43 @@ class Server:
 
 
 @web.middleware
-async def only_loopback(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what was not sent to a loopback name.
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a web page elsewhere may send, and have no answer guessed at.
 
-    A web page elsewhere could otherwise reach the sandbox through a name of its
-    own that resolves to this machine.
+    Such a page could reach the sandbox through a name of its own that resolves to
+    this machine, or send it a request that needs no key.
     """
-    if is_loopback(urlsplit(f"//{request.host}").hostname or ""):
-        return await handler(request)
-    refusal = Refusal("the sandbox answers to loopback names only", "forbidden")
-    return _json(refusal.body(), 403)
+    if not is_loopback(_host_name(request.host)):
+        response = _forbidden("the sandbox answers to loopback names only")
+    elif _changes_sandbox(request) and not _from_here(request):
+        response = _forbidden("the sandbox takes no orders from other origins")
+    else:
+        response = await handler(request)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header; "" if it can't be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _changes_sandbox(request: web.Request) -> bool:
+    own = request.path.startswith("/_sandbox")
+    return own and request.method not in {"GET", "HEAD"}
+
+
+def _from_here(request: web.Request) -> bool:
+    """Whether no browser sent the request, or one that shows the sandbox's page."""
+    here = f"{request.scheme}://{request.host}"
+    return request.headers.get("Origin", here) == here
+
+
+def _forbidden(message: str) -> web.StreamResponse:
+    return _json(Refusal(message, "forbidden").body(), 403)
 
 
 def is_loopback(host: str) -> bool:

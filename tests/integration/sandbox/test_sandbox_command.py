@@ -3,12 +3,14 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 from sandbox_server import Sandbox
 
 import target_upwell.sandbox
@@ -124,6 +126,53 @@ def test_a_port_that_is_taken_is_one_line():
     assert "can't start" in done.stderr
 
 
+def test_a_new_account_is_for_its_owner_alone(tmp_path):
+    file = tmp_path / "account.sqlite"
+
+    with Sandbox("--database", str(file)) as sandbox:
+        sandbox.call("POST", "/bulk-customers", {"inputs": [{"name": "A"}]})
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+
+    assert modes["account.sqlite"] == 0o600
+    assert {*modes.values()} == {0o600}
+
+
+def test_an_account_that_others_can_read_is_warned_about(tmp_path):
+    file = tmp_path / "account.sqlite"
+    file.touch(0o600)
+    assert "others can read" not in run_python("", "--database", str(file)).stderr
+    file.chmod(0o644)
+
+    done = run_python("", "--database", str(file))
+
+    assert f"others can read {file}; chmod 600 {file}\n" in done.stderr
+
+
+def test_a_client_that_dies_while_it_sends_leaves_no_traceback():
+    code = """
+import os, socket, urllib.parse
+address = urllib.parse.urlsplit(os.environ["UPWELL_SANDBOX_URL"])
+for reset in (False, True):
+    with socket.create_connection((address.hostname, address.port)) as client:
+        client.sendall(
+            b"POST /api/rest/bulk-customers HTTP/1.1\\r\\nHost: localhost\\r\\n"
+            b"Authorization: sandbox-key\\r\\nContent-Length: 99\\r\\n"
+            b"Expect: 100-continue\\r\\n\\r\\n"
+        )
+        # The handler reads the body by now.
+        assert b"100" in client.recv(100)
+        client.sendall(b'{"inputs":')
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1] + [0] * 7))
+"""
+    done = run_python(code)
+
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[1:] == [
+        "       2  POST /api/rest/bulk-customers unanswered"
+    ]
+
+
 def test_a_file_that_is_no_database_is_one_line(tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text("not a database, but long enough to be looked at\n" * 40)
@@ -180,6 +229,51 @@ def test_running_leaves_what_is_set_but_never_the_address_of_the_real_account():
 
 def test_running_expects_the_key_that_the_command_has():
     assert run_python(CREATE, env={"TARGET_UPWELL_API_KEY": "mine"}).stdout == "200\n"
+
+
+def test_running_says_so_when_the_command_sent_no_request(tmp_path):
+    file = str(tmp_path / "account.sqlite")
+    assert "sent no request" not in run_python(CREATE, "--database", file).stderr
+
+    done = run_python("", "--database", file)
+
+    assert done.stderr.startswith("The sandbox's account holds 2 customers")
+    assert "The command sent no request to the sandbox." in done.stderr
+
+
+def test_running_can_leave_the_page_up_until_a_signal():
+    process = subprocess.Popen(
+        [*COMMAND, "run", "--keep", "--", sys.executable, "-c", CREATE],
+        env=environment(),
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    lines = [process.stderr.readline() for _ in range(3)]
+    root = lines[2].split()[-1]
+    assert lines[2] == f"See what landed, until Ctrl-C: {root}\n"
+    assert requests.get(root, timeout=20).status_code == 200
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.communicate(timeout=20)[1] == ""
+    assert process.returncode == 0
+
+
+def test_help_says_which_variables_running_sets():
+    text = run("run", "--help").stdout
+
+    for name, said in {
+        "TARGET_UPWELL_API_URL": "the sandbox's address, always",
+        "UPWELL_SANDBOX_URL": "the same, always",
+        "TARGET_UPWELL_API_KEY": "the sandbox's key, where it is not set",
+        "TARGET_UPWELL_SOURCE_SYSTEM": "SANDBOX, where it is not set",
+    }.items():
+        assert re.search(rf"{name} +{said}", text)
+    assert "override api_url, api_key and source_system" in " ".join(text.split())
+    for option in ("--database", "--keep"):
+        assert re.search(rf"^  {option}\b", text, re.MULTILINE)
 
 
 def test_running_hands_stdin_on():

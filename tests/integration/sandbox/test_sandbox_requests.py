@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 import requests
 
@@ -129,3 +131,40 @@ def test_replies_are_json(sandbox):
     response = sandbox.call("GET", "/customers")
 
     assert response.headers["Content-Type"].startswith("application/json")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/api/rest/customers", "/_sandbox/counts", "/"])
+@pytest.mark.parametrize("host", ["[", "[::1", "]["])
+def test_a_host_that_cannot_be_read_is_refused(sandbox, path, host):
+    response = requests.get(f"{sandbox.root}{path}", headers={"Host": host}, timeout=20)
+
+    assert response.status_code == 403
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/faults", "/readings", "/requests", "/customers"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "http://localhost:1", "null"]
+)
+def test_another_origin_cannot_change_the_sandbox(sandbox, path, method, origin):
+    url, headers = f"{sandbox.root}/_sandbox{path}", {"Origin": origin}
+
+    response = requests.request(method, url, data="{}", headers=headers, timeout=20)
+
+    assert response.status_code == 403
+    headers = {"Origin": sandbox.root}
+    allowed = requests.request(method, url, data="{}", headers=headers, timeout=20)
+    assert allowed.status_code != 403
+
+
+def test_a_body_is_not_read_before_the_key_is_known(sandbox):
+    host, port = sandbox.root.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as client:
+        client.sendall(
+            b"POST /api/rest/bulk-customers HTTP/1.1\r\nHost: localhost\r\n"
+            b"Authorization: wrong\r\nContent-Length: 100000000\r\n\r\n{"
+        )
+
+        assert b" 401 " in client.recv(100)
