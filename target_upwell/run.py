@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from functools import partial
@@ -14,7 +13,6 @@ from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.delivery.scheduler import Delivery, Job
 from target_upwell.delivery.workers import Workers
-from target_upwell.exceptions import OutputClosed
 from target_upwell.reporting import drift, files, rejects
 from target_upwell.reporting.drift import Drift
 from target_upwell.reporting.files import AppendedFile
@@ -27,7 +25,7 @@ from target_upwell.upsert.lookups import Lookups
 from target_upwell.upsert.parents import Links
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from target_upwell.config import Settings
     from target_upwell.singer.signals import Signals
@@ -49,12 +47,15 @@ of Python's own, which costs throughput where the CPU is busy while requests wai
 class Run:
     """One run: what rows go through, from the reader's hand to Upwell."""
 
-    def __init__(self, settings: Settings, signals: Signals) -> None:
+    def __init__(
+        self, settings: Settings, signals: Signals, emit: Callable[[bytes], None]
+    ) -> None:
         """Put it together; nothing runs yet.
 
         Args:
             settings: How.
             signals: What may come in between.
+            emit: Writes a STATE's value out.
         """
         self._settings = settings
         self._stop = threading.Event()
@@ -66,7 +67,7 @@ class Run:
             batch_size_rows=settings.batch_size_rows,
             batch_size_bytes=settings.batch_size_bytes,
             parallel=settings.max_parallel_requests + BATCHES_AT_HAND,
-            emit=_write_state,
+            emit=emit,
             wake=signals.wake,
             interrupted=lambda: bool(signals),
         )
@@ -188,30 +189,3 @@ def _file(
     path: str | None, setting: str, beginnings: tuple[bytes, ...]
 ) -> AppendedFile | None:
     return AppendedFile(path, setting, beginnings) if path else None
-
-
-def _write_state(state: bytes) -> None:
-    """Write a STATE line.
-
-    Raises:
-        OutputClosed: If nobody reads it.
-    """
-    closed = OutputClosed(
-        "nobody reads the STATE any more: standard output is closed; run it again, "
-        "it goes on where it stopped"
-    )
-    # Python has none when the process was started with it closed.
-    if not sys.stdout:
-        raise closed
-    try:
-        # Bytes, where it takes them: an encoding by locale would change the value.
-        out = getattr(sys.stdout, "buffer", None)
-        if out:
-            out.write(state + b"\n")
-        else:
-            sys.stdout.write(state.decode() + "\n")
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        # Python flushes once more when it ends, and would say so in its own way.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        raise closed from None

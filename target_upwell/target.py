@@ -33,6 +33,7 @@ from target_upwell.run import Run
 from target_upwell.singer import batch_files
 from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
+from target_upwell.singer.state_writer import StateWriter
 from target_upwell.singer.stream_maps import StreamMapping, stream_mappings
 from target_upwell.sinks import STREAM, CustomersSink
 
@@ -69,7 +70,8 @@ class TargetUpwell(Target):
         self._unread = {} if kwargs.get("parse_env_config") else os.environ
         super().__init__(**kwargs)
         self.settings = Settings.of(self._config)
-        run = Run(self.settings, self.signals)
+        state_writer = StateWriter(self.signals, GRACE_SECONDS)
+        run = Run(self.settings, self.signals, state_writer.write)
         self.delivery = run.delivery
         self.report = run.report
         self._run = run
@@ -129,7 +131,7 @@ class TargetUpwell(Target):
         try:
             self.listen(file_input)
         except Stopped:
-            self._run.close(GRACE_SECONDS)
+            self._run.close(self.signals.remaining(GRACE_SECONDS))
             return EXIT_BY_SIGNAL + (self.signals.signal or 0)
         except Exception:
             self._run.close(None)

@@ -1,8 +1,9 @@
-"""Signals, and whatever else has to end a wait for input.
+"""SIGTERM and SIGINT, and the wake-up pipe that ends a wait for input.
 
-The handler does nothing but note the signal. A byte in a pipe ends the reader's wait
-for input, whoever writes it; all other waits look at the flag. So no handler ever runs
-in the middle of something; the SDK's own does and loses data (meltano/sdk#3775).
+The handler only notes the signal and writes a byte to the wake-up pipe, so it never
+interrupts anything half way; the SDK's own handler does and loses data
+(meltano/sdk#3775). The reader waits on the pipe as well as on the input; all other
+waits look at the flag.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
+import weakref
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,33 +20,53 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXIT_BY_SIGNAL = 128
+"""What a shell adds to the number of the signal that ended a process."""
 
 
 class Signals:
-    """What has come in between."""
+    """The signal that came, if one did, and the wake-up pipe.
+
+    Attributes:
+        signal: The number of the first signal; none before it.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._came_at = 0.0
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
+        weakref.finalize(self, _close, self._read, self._write)
 
     def __bool__(self) -> bool:
-        """Whether a signal came."""
+        """Return whether a signal came."""
         return self.signal is not None
 
+    def remaining(self, grace: float) -> float:
+        """Return how much of a grace period is left; it begins with the signal.
+
+        Args:
+            grace: The whole of it, in seconds.
+
+        Returns:
+            Seconds, not below 0; all of it before a signal.
+        """
+        if self.signal is None:
+            return grace
+        return max(0.0, self._came_at + grace - time.monotonic())
+
     def fileno(self) -> int:
-        """Give the end of the pipe that becomes readable when a wait is to end."""
+        """Return the end of the wake-up pipe that becomes readable."""
         return self._read
 
     def wake(self) -> None:
         """End the reader's wait for input."""
-        # A full pipe is a pipe that wakes.
+        # A full pipe is readable, so one more byte is not needed.
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"\0")
 
     def drain(self) -> None:
-        """Make the pipe wait again."""
+        """Empty the wake-up pipe, so that it can end the next wait."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 1024)
 
@@ -51,6 +74,7 @@ class Signals:
         """Note a signal; a second one ends the process at once."""
         if self.signal is not None:
             os._exit(EXIT_BY_SIGNAL + signum)
+        self._came_at = time.monotonic()
         self.signal = signum
         self.wake()
 
@@ -66,3 +90,8 @@ class Signals:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)

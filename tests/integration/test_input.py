@@ -232,11 +232,16 @@ def test_without_a_standard_input_there_is_nothing_to_do(account, source):
     assert b"0 records" in run.stderr
 
 
-@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
-def test_without_a_standard_output_the_run_ends_in_words(account, source, redirection):
+@pytest.mark.parametrize(
+    ("redirection", "words"),
+    [(">&-", b"standard output is closed"), (">/dev/full", b"the disk is full")],
+)
+def test_without_a_standard_output_the_run_ends_in_words(
+    account, source, redirection, words
+):
     run = start(account, source, f'"$0" --config=ENV {redirection}')
     assert run.returncode == 1
-    assert b"standard output is closed" in run.stderr
+    assert words in run.stderr
     assert b"Traceback" not in run.stderr
     assert b"Exception ignored" not in run.stderr
     assert b"defect" not in run.stderr

@@ -1,0 +1,109 @@
+"""STATE on standard output: whole lines, or a failure that says why.
+
+A line that was written in part is worse than none: whoever keeps it resumes from
+nothing. So each line is written to its end, whether standard output is a file, a pipe,
+or a pipe that does not block, and whatever buffering Python was started with. While
+nobody reads the pipe the writer waits, but never inside a write, so that a signal can
+end the wait.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+from typing import TYPE_CHECKING
+
+from target_upwell.exceptions import OutputClosed, RunError, Stopped
+
+if TYPE_CHECKING:
+    from target_upwell.singer.signals import Signals
+
+MILLISECONDS_BETWEEN_LOOKS = 200
+"""How often a wait for a reader looks whether a signal came."""
+
+_CHUNK_BYTES = select.PIPE_BUF
+"""A pipe that is ready for writing takes this much without blocking."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EPIPE, errno.EBADF, errno.ECONNRESET)
+_RUN_AGAIN = "run it again, it goes on where it stopped"
+
+
+class StateWriter:
+    """Writes STATE lines to standard output; its owner calls it one at a time."""
+
+    def __init__(self, signals: Signals, grace: float) -> None:
+        """Write nothing yet.
+
+        Args:
+            signals: The signal that may end a wait for a reader.
+            grace: Seconds after a signal that a reader is still waited for.
+        """
+        self._signals = signals
+        self._grace = grace
+        self._rest = b""
+
+    def write(self, value: bytes) -> None:
+        """Write a STATE line wholly.
+
+        What an earlier call could not write goes first, so that no line is ever
+        continued with another one.
+
+        Args:
+            value: The value of the STATE message.
+
+        Raises:
+            OutputClosed: If nobody reads standard output.
+            RunError: If it takes no more, on a full disk for example.
+            Stopped: If nobody read it within the grace after a signal.
+        """
+        self._rest += value + b"\n"
+        try:
+            self._write_rest()
+        except ValueError as error:
+            raise _closed() from error
+        except OSError as error:
+            if error.errno in _FULL:
+                raise RunError(
+                    "STATE can't be written to standard output: the disk is full; "
+                    f"free some space and {_RUN_AGAIN}"
+                ) from error
+            if error.errno in _CLOSED:
+                raise _closed() from error
+            raise RunError(
+                f"STATE can't be written to standard output: {error.strerror}; "
+                f"{_RUN_AGAIN}"
+            ) from error
+
+    def _write_rest(self) -> None:
+        # Python has none when the process was started with it closed.
+        if not sys.stdout:
+            raise _closed()
+        try:
+            file = sys.stdout.fileno()
+        except (OSError, AttributeError):
+            # An object in the place of standard output, as a caller may put there.
+            sys.stdout.write(self._rest.decode())
+            sys.stdout.flush()
+            self._rest = b""
+            return
+        ready = select.poll()
+        ready.register(file, select.POLLOUT)
+        while self._rest:
+            # An error of the file makes it ready too, and the write then says which.
+            if ready.poll(MILLISECONDS_BETWEEN_LOOKS):
+                try:
+                    written = os.write(file, self._rest[:_CHUNK_BYTES])
+                except BlockingIOError:
+                    continue
+                self._rest = self._rest[written:]
+            elif self._signals and self._signals.remaining(self._grace) <= 0:
+                raise Stopped
+
+
+def _closed() -> OutputClosed:
+    return OutputClosed(
+        f"nobody reads the STATE any more: standard output is closed; {_RUN_AGAIN}"
+    )
