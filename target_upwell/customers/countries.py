@@ -1,124 +1,217 @@
-"""Countries, from codes and English names to ISO 3166-1 alpha-2.
+"""Countries, from codes and names to ISO 3166-1 alpha-2.
 
-The names and patterns are countryguess's. Its own guess is for a person who looks
-at the result: it finds Canada in "Canada, USA" and Georgia in "Atlanta, Georgia".
-An invoice goes where this module says, so here a text has to be one country's name
-as a whole, word by word, and no other country's.
+The names are those of Unicode's CLDR, by way of Babel, and a few more that people
+write. An invoice goes where this module says, so nothing is guessed: a text has to be
+one country's name as a whole. "Atlanta, Georgia" and "Canada, USA" are not.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-import warnings
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any
 
 MAX_NAME_CHARACTERS = 100
-"""Longer text is no country, and some patterns take quadratic time."""
+"""Longer text is not a country."""
+
+LANGUAGES = (
+    *("es", "fr", "pt", "de", "nl", "it", "pl", "cs", "sk", "hu", "ro"),
+    *("sv", "da", "nb", "fi", "tr"),
+)
+"""Those of North American and European freight, beside English. A name by which two of
+them call different countries is not taken."""
+
+_NOT_ISO = frozenset(
+    ("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ")
+)
+"""CLDR's own codes, and those that ISO 3166 only reserves. Kosovo's XK is of the range
+that ISO leaves to its users: Upwell decides."""
+
+_ALIASES = {
+    "AE": "UAE, Emirates",
+    "AU": "Commonwealth of Australia",
+    "BA": "Bosnia",
+    "BN": "Brunei Darussalam",
+    "BQ": "Bonaire, Bonaire Saint Eustatius and Saba",
+    "BO": "Plurinational State of Bolivia",
+    "BS": "Commonwealth of the Bahamas",
+    "CD": "Democratic Republic of the Congo, DR Congo, DRC, DRC Congo",
+    "CG": "Congo, Republic of the Congo, Congo Republic",
+    "CH": "Swiss Confederation",
+    "CI": "Ivory Coast",
+    "CN": "People's Republic of China, PRC, PR China, Mainland China",
+    "CV": "Cabo Verde",
+    "CZ": "Czech Republic, Ceska Republika, Tschechische Republik, Republica Checa",
+    "DM": "Commonwealth of Dominica",
+    "DO": "Dominican Republic, Rep Dominicana",
+    "FK": "Falkland Islands Malvinas",
+    "FM": "Federated States of Micronesia, Fed Sts Micronesia",
+    "FR": "French Republic",
+    "GB": (
+        "UK, Great Britain, Britain, England, Scotland, Wales, GB UK, "
+        "United Kingdom of Great Britain and Northern Ireland, Gran Bretaña, "
+        "Grande-Bretagne, Großbritannien, Groot-Brittannië, Gran Bretagna, "
+        "Grã-Bretanha, Inglaterra, Angleterre, Inghilterra, Engeland, Anglia"
+    ),
+    "GR": "Hellenic Republic",
+    "HK": "Hong Kong, Hong Kong SAR",
+    "IE": "Eire, Irish Republic",
+    "IL": "State of Israel",
+    "IT": "Italian Republic",
+    "KG": "Kyrgyz Republic",
+    "KP": "Democratic People's Republic of Korea, DPRK, North Korea",
+    "KR": "Republic of Korea, Korea Republic, South Korea, ROK",
+    "KW": "State of Kuwait",
+    "LA": "Lao People's Democratic Republic, Lao PDR",
+    "MK": "Macedonia, Former Yugoslav Republic of Macedonia",
+    "MM": "Burma, Myanmar",
+    "MO": "Macao, Macau, Macao SAR, Macau SAR",
+    "MX": "Mejico, Estados Unidos Mexicanos, United Mexican States",
+    "NL": "Holland, Holanda, Hollande, Olanda, Nizozemí",
+    "PS": "Palestine, State of Palestine, Occupied Palestinian Territory",
+    "PT": "Portuguese Republic",
+    "QA": "State of Qatar",
+    "RU": "Russian Federation, Rossiya",
+    "SH": "Saint Helena Ascension and Tristan da Cunha",
+    "SK": "Slovak Republic, Slovenska Republika",
+    "SX": "Sint Maarten Dutch part, Saint Martin Dutch part",
+    "MF": "Saint Martin French part",
+    "SY": "Syrian Arab Republic",
+    "SZ": "Swaziland",
+    "TL": "East Timor",
+    "TR": "Turkey",
+    "TW": "Republic of China, ROC, Taiwan Province of China, Taiwan ROC",
+    "TZ": "United Republic of Tanzania",
+    "UM": "US Minor Outlying Islands",
+    "US": (
+        "USA, US of A, United States of America, Estados Unidos de América, EEUU, "
+        "EE UU, EUA, EU de América, Estados Unidos da América, États-Unis d'Amérique, "
+        "Vereinigte Staaten von Amerika, Verenigde Staten van Amerika, "
+        "Stati Uniti d'America, Stany Zjednoczone Ameryki, Spojené státy americké"
+    ),
+    "VA": "Holy See, Vatican, Vatican City State",
+    "VG": "British Virgin Islands, BVI",
+    "VI": "US Virgin Islands, USVI, Virgin Islands of the US",
+}
+"""What people write beside CLDR's names."""
 
 _WORDS = re.compile(r"[^\W\d_]+")
 _INITIALS = re.compile(r"\b([^\W\d_])\b\W*(?=[^\W\d_]\b)")
 """A single letter that another single letter follows, as in `U. S.`."""
+_PARTS = re.compile(r"[,()/]")
 _ABBREVIATIONS = {
     "dem": "democratic",
     "n": "north",
     "rep": "republic",
     "s": "south",
     "st": "saint",
-    "uk": "united kingdom",
-    "us": "united states",
+    "uk": "unitedkingdom",
+    "us": "unitedstates",
+    **dict.fromkeys(("and", "of", "the"), ""),
 }
-_NO_MEANING = {"and", "coast", "of", "province", "republic", "state", "states", "the"}
-"""Words around a country's name that tell it from no other by themselves."""
-_MATCHES_ANYTHING = re.compile(r"(\.|\\D|\\w)[*+]")
-
-
-class _Country(NamedTuple):
-    code: str
-    pattern: re.Pattern[str]
-    words: frozenset[str]
+_STATES = frozenset({"duchy", "kingdom", "principality", "republic", "sultanate"})
+_FORMS = _STATES.union(
+    ("arab", "bolivarian", "democratic", "federal", "federative", "grand"),
+    ("hashemite", "islamic", "oriental", "peoples", "socialist"),
+)
+"""What an official name adds, which tells a country from no other. `State` and `Union`
+do not: "State of Georgia" and "Union, Georgia" are not in the Caucasus."""
+_TOLD_APART_BY_FORM = frozenset({"CD", "CG", "CN", "KP", "KR", "TW"})
+_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "\u0131": "i", "æ": "ae"})
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe"})
 
 
 def country_code(name: str) -> str | None:
-    """Return the alpha-2 code of a country, or None for what is no country.
+    """Return the alpha-2 code of a country, or None for what is not a country.
 
     Args:
-        name: A code of two or three letters, or an English name, in any case, with
-            or without accents and punctuation.
+        name: A code of two or three letters, or a name in one of `LANGUAGES`, in any
+            case, with or without accents and punctuation.
     """
     return _code(name) if len(name) <= MAX_NAME_CHARACTERS else None
 
 
 @lru_cache(maxsize=4096)
 def _code(name: str) -> str | None:
-    codes, names, countries = _known()
-    plain = _plain(name)
     # A code is taken only as it stands: `N/A` is not Namibia.
-    code = codes.get(plain.strip())
-    if code is not None:
-        return code
-    spelled = _spelled_out(plain)
-    code = names.get(spelled.replace(" ", ""))
-    if code is not None:
-        return code
-    # The patterns know abbreviations such as `UK`, and other names.
-    candidates = {spelled, _INITIALS.sub(r"\1", plain), name}
-    matches = [
-        country
-        for country in countries
-        if any(country.pattern.search(candidate) for candidate in candidates)
-    ]
-    if len(matches) == 1 and _is_whole(spelled, matches[0]):
-        return matches[0].code
-    return None
+    return _codes().get(name.strip().upper()) or _named(name) or _in_parts(name)
 
 
-def _is_whole(spelled: str, country: _Country) -> bool:
-    """Tell whether the words name this country and say nothing else."""
-    pattern = country.pattern
-    if pattern.fullmatch(spelled) and not _MATCHES_ANYTHING.search(pattern.pattern):
-        return True
-    return all(
-        word in country.words or word in _NO_MEANING or pattern.fullmatch(word)
-        for word in spelled.split()
-    )
+def _named(name: str) -> str | None:
+    words = _words(name)
+    code = _names().get("".join(words))
+    if code is None and not _STATES.isdisjoint(words):
+        # Without what many states call themselves: `Republic of Ireland`.
+        code = _names().get("".join(word for word in words if word not in _FORMS))
+        if code in _TOLD_APART_BY_FORM:
+            return None
+    return code
+
+
+def _in_parts(name: str) -> str | None:
+    """Return the country of `Korea, Republic of`, or of `Germany (DE)`."""
+    parts = [part.strip() for part in _PARTS.split(name) if part.strip()]
+    if len(parts) != 2:  # noqa: PLR2004 - a name and what belongs to it
+        return None
+    first, second = parts
+    turned = _named(f"{second} {first}")
+    if turned:
+        return turned
+    codes = {_codes().get(part.upper()) or _named(part) for part in parts}
+    return codes.pop() if len(codes) == 1 else None
 
 
 @lru_cache(maxsize=1)
-def _known() -> tuple[dict[str, str], dict[str, str], tuple[_Country, ...]]:
-    # Imported and read at the first address, not at the start of the program.
-    from countryguess import CountryData  # noqa: PLC0415
+def _codes() -> dict[str, str]:
+    # Imported at the first address, not at the start of the program.
+    from babel import Locale  # noqa: PLC0415
+    from babel.core import get_global  # noqa: PLC0415
 
-    codes: dict[str, str] = {}
-    names: dict[str, str] = {}
-    countries = []
-    with warnings.catch_warnings():
-        # countryguess 0.4.9 leaves its data file to the garbage collector to close.
-        warnings.simplefilter("ignore", ResourceWarning)
-        rows = CountryData().countries
-    for row in rows:
-        code: str = row["iso2"]
-        # Former countries and regions are listed too, some without a code. Kosovo's
-        # XK is of the range that ISO 3166 leaves to its users: Upwell decides.
-        if row["obsolete"] or not code:
-            continue
-        codes[code.casefold()] = codes[row["iso3"].casefold()] = code
-        own = [
-            _spelled_out(_plain(row[key])) for key in ("name_short", "name_official")
-        ]
-        # Without spaces: `Vietnam` is written `Viet Nam` too.
-        names.update((name.replace(" ", ""), code) for name in own)
-        words = {code.casefold(), row["iso3"].casefold(), *" ".join(own).split()}
-        countries.append(_Country(code, row["regex"], frozenset(words)))
-    return codes, names, tuple(countries)
+    territories: Any = Locale("en").territories
+    known = {code for code in territories if code.isalpha() and code not in _NOT_ISO}
+    aliases: Any = get_global("territory_aliases")
+    longer: dict[str, str] = {
+        code: current[0]
+        for code, current in aliases.items()
+        if code.isalpha() and len(code) == len("USA") and len(current) == 1
+    }
+    longer["XKX"] = "XK"
+    return {
+        **{code: code for code in known},
+        **{code: current for code, current in longer.items() if current in known},
+    }
 
 
-def _plain(name: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", name)
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).casefold()
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str | None]:
+    """Return the codes by the words of the names, without spaces: `Viet Nam`."""
+    from babel import Locale  # noqa: PLC0415
+
+    known = set(_codes().values())
+    own = {
+        "".join(_words(alias)): code
+        for code, aliases in _ALIASES.items()
+        for alias in aliases.split(",")
+    }
+    others: dict[str, str | None] = {}
+    for language in ("en", *LANGUAGES):
+        territories: Any = Locale(language).territories
+        for code, name in territories.items():
+            if code not in known:
+                continue
+            for written in (name, name.translate(_UMLAUTS)):
+                words = "".join(_words(written))
+                if language == "en":
+                    own.setdefault(words, code)
+                elif others.setdefault(words, code) != code:
+                    others[words] = None
+    return {**others, **own}
 
 
-def _spelled_out(plain: str) -> str:
+def _words(name: str) -> list[str]:
+    bare = re.sub("['\u2019]", "", name).casefold().translate(_LETTERS)
+    decomposed = unicodedata.normalize("NFKD", bare)
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
     words = _WORDS.findall(_INITIALS.sub(r"\1", plain))
-    return " ".join(_ABBREVIATIONS.get(word, word) for word in words)
+    return [word for word in (_ABBREVIATIONS.get(w, w) for w in words) if word]

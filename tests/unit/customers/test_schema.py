@@ -183,7 +183,7 @@ def test_importing_the_mapping_loads_neither_the_sdk_nor_what_only_some_runs_nee
         "singer_sdk",
         "requests",
         "jsonschema",
-        "countryguess",
+        "babel",
     ]
     code = f"""
 import sys, target_upwell.customers.mapping

@@ -132,5 +132,5 @@ def test_a_schema_that_comes_again_replaces_the_map():
 
 
 def test_a_map_that_can_not_work_ends_the_run():
-    with pytest.raises(RunError, match="stream 'erp'.*`__key_properties__`"):
+    with pytest.raises(RunError, match=r"stream 'erp'.*`__key_properties__`"):
         mapping({"__else__": None, "name": "company"})
