@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sandbox_server import Sandbox
-from target_command import record, run_target, schema
+from target_command import record, run_command, schema
 
 # The scripts are no package.
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
@@ -24,7 +24,7 @@ VIEWS = ("/", "/?q=ceramics", "/?view=requests", "/?customer=none", "/?q=nobody"
 
 def load(sandbox, *customers):
     fields = ("id", "name", "emailAddress")
-    result = run_target(
+    result = run_command(
         sandbox,
         [schema(*fields), *(record(**customer) for customer in customers)],
         key_properties=None,

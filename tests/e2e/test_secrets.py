@@ -15,7 +15,7 @@ from target_command import (
     encoded,
     environment,
     record,
-    run_target,
+    run_command,
     schema,
     state,
 )
@@ -49,7 +49,7 @@ def everything(result, folder):
 
 def debug(sandbox, folder, messages, *args, env=None, **settings):
     """Run at DEBUG with files for all that can be written, in a folder."""
-    return run_target(
+    return run_command(
         sandbox,
         messages,
         *args,
@@ -246,13 +246,13 @@ def test_nothing_personal_but_source_keys_is_in_any_line_at_info_and_above(
     }
 
     results = [
-        run_target(account, [stream, *first], **settings),
-        run_target(account, [stream, *second], **settings),
-        run_target(
+        run_command(account, [stream, *first], **settings),
+        run_command(account, [stream, *second], **settings),
+        run_command(
             account, [stream, *second], **settings, unmapped_properties="reject"
         ),
-        run_target(account, [stream, *second], **settings, validate_records="true"),
-        run_target(account, [stream, *second], stream_maps=maps),
+        run_command(account, [stream, *second], **settings, validate_records="true"),
+        run_command(account, [stream, *second], stream_maps=maps),
     ]
 
     assert [r.code for r in results] == [0, 0, 0, 0, 1]

@@ -14,6 +14,7 @@ from target_command import (
     encoded,
     environment,
     record,
+    run_command,
     run_target,
     schema,
     state,
@@ -275,7 +276,7 @@ def test_a_closed_standard_output_does_no_harm_where_there_is_no_state(account, 
 def test_state_is_written_in_utf_8_whatever_the_locale(account, source):
     value = {"Łódź": "naïve 🚚"}
     line = json.dumps(state(value), ensure_ascii=False).encode()
-    result = run_target(
+    result = run_command(
         account,
         [CUSTOMERS, FIRST, line],
         source_system=source,

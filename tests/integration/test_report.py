@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 from shown import new_seed
-from target_command import record, run_target, schema, state
+from target_command import record, run_command, run_target, schema, state
 
 from target_upwell.delivery.batch import Row, Source
 from target_upwell.reporting.rejects import Reject
@@ -177,7 +177,7 @@ def test_meltano_gets_every_line_and_metric_structured(account, tmp_path):
     config.write_text(JSON_LOGS)
     account.faults(next=[{"fault": "503", "path": "/api/rest/bulk-customers"}])
 
-    result = run_target(
+    result = run_command(
         account,
         [
             schema("id", "name"),

@@ -1,4 +1,4 @@
-"""The real command `target-upwell` in its own process, for tests."""
+"""The real command `target-upwell`, in this process or one of its own, for tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+
+from in_process import call_command
 
 COMMAND = str(Path(sysconfig.get_path("scripts"), "target-upwell"))
 DEADLINE_S = 120
@@ -84,7 +86,7 @@ def encoded(messages) -> bytes:
 
 
 def run_target(sandbox, messages, *args, env=None, **settings) -> Result:
-    """Run the command on messages to its end.
+    """Run the command on messages to its end, in this process.
 
     Args:
         sandbox: The sandbox to load into.
@@ -92,6 +94,15 @@ def run_target(sandbox, messages, *args, env=None, **settings) -> Result:
         args: More arguments.
         env: More environment variables.
         settings: Settings, by their names.
+    """
+    given = {**environment(sandbox, **settings), **(env or {})}
+    return Result(*call_command(["--config=ENV", *args], encoded(messages), given))
+
+
+def run_command(sandbox, messages, *args, env=None, **settings) -> Result:
+    """Run the command as `run_target` does, in a process of its own.
+
+    For tests of what only a process has: how it starts and ends, what it inherits.
     """
     run = subprocess.run(
         [COMMAND, "--config=ENV", *args],
