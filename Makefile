@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 	--no-input --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench docs pictures lint format constraints clean
+.PHONY: help demo test test-fast test-full test-all bench docs pictures lint format constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
@@ -22,6 +22,12 @@ demo: $(READY) ## see the whole product at work; KEEP=1 leaves the sandbox up
 
 test: $(READY) ## run the tests; ARGS='-k plan' for some of them
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-fast: $(READY) ## run the unit and integration tests, in less than a minute
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests/unit tests/integration $(ARGS)
+
+test-full: $(READY) ## run the tests with all examples, kills and attacks
+	FULL_TESTS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-all: ## run the tests on each Python from 3.10 to 3.14 that is here
 	@MAKE=$(MAKE) scripts/test-all.sh

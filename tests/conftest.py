@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 from answering_server import AnsweringServer
@@ -11,6 +12,16 @@ from sandbox_server import Sandbox
 # A shell that runs the tests in the background has them ignore Ctrl-C, which the
 # commands under test would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+E2E = Path(__file__).parent / "e2e"
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what stands in `e2e/`."""
+    for item in items:
+        if E2E in item.path.parents:
+            item.add_marker("e2e")
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import subprocess
 import threading
 
 from running_target import DEADLINE_S, RunningTarget
+from share import share
 from shown import new_seed, show
 from target_command import encoded, record, schema
 from target_command import state as state_of
 
-KILLS = 32
+KILLS = share(full=32, part=8)
 SCHEMA = schema("id", "name", "billToSourceSystemId")
 
 

@@ -4,12 +4,14 @@ import random
 
 import pytest
 from sandbox_server import Sandbox
+from share import share
 from shown import new_seed, show
 from target_command import record, run_target, schema
 from target_command import state as state_of
 
 SCHEMA = schema("id", "name", "email_address")
 CUSTOMERS = 2000
+RUNS = share(full=3, part=1)
 FAULTS = ("429", "500", "502", "503", "reset", "lost-reply")
 
 
@@ -69,7 +71,8 @@ def test_a_post_whose_answer_takes_too_long_is_looked_for_and_not_sent_again(san
     assert sandbox.counts()["creates"] == 2
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(RUNS))
 def test_nothing_is_lost_doubled_or_stale_however_requests_fail(number):
     seed = new_seed()
     chance = random.Random(seed)

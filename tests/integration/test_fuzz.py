@@ -1,4 +1,4 @@
-"""Twenty thousand lines that no tap should send, through the real command.
+"""Lines that no tap should send, through the real command: 20,000 in `make test-full`.
 
 It may stop with one line, and it may reject. It may not print a traceback, hang, or
 let a STATE out ahead of its data. To see a failure again: FUZZ_SEED=... pytest.
@@ -14,14 +14,14 @@ import random
 import pytest
 from hostile_lines import SCHEMAS, STREAM_MAPS, HostileLines
 from sandbox_server import Sandbox
+from share import share
 from target_command import run_target
 
 from target_upwell.exceptions import InputError
 from target_upwell.singer.reader import MessageReader
 
-LINES = 20_000
-RUNS = 50
-LINES_OF_A_RUN = LINES // RUNS
+RUNS = share(full=50, part=10)
+LINES_OF_A_RUN = 400
 SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(10**9))
 REJECTS = ("rejected (", "more of this kind follow")
 
@@ -94,7 +94,7 @@ def test_the_reader_hands_on_what_it_does_not_refuse():
     hostile = HostileLines(SEED)
     reader = MessageReader()
     kinds = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
-    for _ in range(LINES):
+    for _ in range(share(full=20_000, part=2000)):
         seen = []
         line = hostile.fatal()
         try:

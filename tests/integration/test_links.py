@@ -12,6 +12,7 @@ from target_command import (
     encoded,
     environment,
     record,
+    run_command,
     run_target,
     schema,
     state,
@@ -290,9 +291,13 @@ def test_two_batches_under_way_with_one_parent_rewrite_no_link(account):
     account.hold("/api/rest/customers/search")
 
     # Both batches look up at once, and only one of them asks for the parent.
+    one_each = {"stream_maps": MAP, "batch_size_rows": 1}
     with ThreadPoolExecutor(1) as background:
         run_under_way = background.submit(
-            run, account, customer(0, "hq"), customer(1, "hq"), batch_size_rows=1
+            run_command,
+            account,
+            [STREAM, customer(0, "hq"), customer(1, "hq")],
+            **one_each,
         )
         account.wait_held(2)
         account.release()

@@ -5,13 +5,14 @@ import threading
 from collections import defaultdict
 
 from running_target import RunningTarget
+from share import share
 from shown import new_seed, show
 from target_command import record, schema
 from target_command import state as state_of
 
 SCHEMA = schema("id", "name")
 CUSTOMERS = 300
-VERSIONS = 2500
+VERSIONS = share(full=2500, part=500)
 
 
 class RandomLatency:

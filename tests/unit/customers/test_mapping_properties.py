@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from share import share
 
 from target_upwell.customers import values
 from target_upwell.customers.mapping import CustomerMapping
@@ -27,7 +28,9 @@ from target_upwell.customers.schema import (
 from target_upwell.exceptions import Invalid
 
 # `print_blob` makes a failure in CI reproducible here.
-thorough = settings(max_examples=200, deadline=None, print_blob=True)
+thorough = settings(
+    max_examples=share(full=200, part=50), deadline=None, print_blob=True
+)
 ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 MODES = st.sampled_from(["ignore", "metadata", "reject"])
@@ -243,7 +246,7 @@ with_secrets = st.recursive(
 )
 
 
-@settings(max_examples=1000, deadline=None, print_blob=True)
+@settings(max_examples=share(full=1000, part=100), deadline=None, print_blob=True)
 @given(
     st.dictionaries(
         spelled([n for n, p in PROPERTIES.items() if p.kind is not Kind.TIMESTAMP])
@@ -282,7 +285,7 @@ def near(schema):
     return st.one_of(*[good] * 8, st.none(), json_values)
 
 
-@settings(max_examples=1000, deadline=None, print_blob=True)
+@settings(max_examples=share(full=1000, part=100), deadline=None, print_blob=True)
 @given(near(SCHEMA))
 def test_the_check_finds_what_jsonschema_finds_and_quotes_nothing_personal(found):
     reason = check(found)

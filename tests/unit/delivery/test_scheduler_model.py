@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from share import share
 
 from target_upwell.delivery import scheduler as module
 from target_upwell.delivery.scheduler import Job
@@ -390,7 +391,7 @@ def test_no_interleaving_breaks_a_promise(monkeypatch):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=150,
+            max_examples=share(full=150, part=30),
             stateful_step_count=40,
             deadline=None,
             print_blob=True,
