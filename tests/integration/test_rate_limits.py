@@ -10,7 +10,6 @@ import pytest
 from sandbox_server import Sandbox
 from shown import show
 from target_command import record, run_target, schema
-from target_command import state as state_of
 
 from target_upwell.api.rate_limiter import ANSWERS_TO_GROW, START, RateLimiter
 from target_upwell.api.retry import LONGEST_RETRY_AFTER_SECONDS, retry_after
@@ -24,24 +23,6 @@ def customers(count):
     return [
         record(id=str(number), name=f"Customer {number}") for number in range(count)
     ]
-
-
-@pytest.mark.parametrize("form", ["seconds", "date", "none"])
-def test_a_limit_of_15_requests_a_second_is_kept_to_with_few_refusals(form):
-    options = ["--rate-limit", str(A_SECOND), "--retry-after", form]
-    settings = {"batch_size_rows": 5, "max_parallel_requests": 8}
-    with Sandbox(*options) as sandbox:
-        result = run_target(
-            sandbox, [SCHEMA, *customers(600), state_of({"at": 1})], **settings
-        )
-        counts = sandbox.counts()
-
-    assert result.code == 0, result.stderr
-    assert result.states == [{"at": 1}]
-    assert counts["customers"] == 600
-    show(f"Retry-After {form}: {counts['refusals']} of {counts['requests']} refused")
-    assert counts["refusals"] < counts["requests"] / 5
-    assert counts["most_in_flight"] <= 8
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])

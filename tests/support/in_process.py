@@ -13,13 +13,13 @@ import io
 import logging
 import os
 import signal
-import stat
 import sys
 import tempfile
 import threading
 import time
 import traceback
 import warnings
+from pathlib import Path
 
 from target_upwell import cli
 
@@ -183,8 +183,8 @@ def _pipes():
 
 def _open_pipes():
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for path in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
-            if stat.S_ISFIFO(os.fstat(int(name)).st_mode):
-                found.add(int(name))
+            if path.is_fifo():
+                found.add(int(path.name))
     return found
