@@ -248,18 +248,16 @@ def with_hub_definition(text: str, description: dict[str, Any]) -> str:
 
 def env_example(description: dict[str, Any]) -> str:
     """Write the environment variables of the settings, as `.env` takes them."""
-    required = description["settings"]["required"]
     lines = [
-        "# Settings of target-upwell. Copy this file to .env, and keep that out of",
-        "# version control: it holds your API key. A line that begins with # is off.",
-        "# Made by scripts/settings_docs.py.",
+        "# Settings of target-upwell. Copy this file to .env in the folder that you",
+        "# run it in (a Meltano project's root), and take the # off the lines that you",
+        "# fill in. Keep .env out of version control: it holds your API key. What is",
+        "# set in the environment wins over it. Made by scripts/settings_docs.py.",
     ]
     for name, definition in settings_of(description).items():
         told = f"{definition['title']}: {definition['description']}"
         lines += ["", *(f"# {line}" for line in textwrap.wrap(told, LINE_WIDTH - 2))]
-        value = _env_value(definition)
-        off = "" if name in required else "# "
-        lines.append(f"{off}{PREFIX}{name.upper()}={value}")
+        lines.append(f"# {PREFIX}{name.upper()}={_env_value(definition)}")
     return "\n".join(lines) + "\n"
 
 

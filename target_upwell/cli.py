@@ -1,35 +1,58 @@
-"""The command `target-upwell`: its edge, where every failure becomes one line."""
+"""The command `target-upwell`: its edge, where every failure becomes one line.
+
+It imports the rest only once a Ctrl-C can no longer end in a traceback.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
+from typing import NoReturn
 
-import click
-from singer_sdk.exceptions import RecordsWithoutSchemaException
-
-from target_upwell.exceptions import RunError
 from target_upwell.singer.signals import EXIT_BY_SIGNAL
-from target_upwell.target import TargetUpwell
+
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 logger = logging.getLogger("target-upwell")
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command, and put each expected failure into one line."""
-    command = TargetUpwell.cli
-    code = 1
+    # While modules are imported there is nothing to save; the run has its own handler.
+    before = signal.signal(
+        signal.SIGINT, lambda number, _: os._exit(EXIT_BY_SIGNAL + number)
+    )
     try:
-        code = command.main(standalone_mode=False) or 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    except (KeyboardInterrupt, click.Abort):
-        # Before the run handles signals itself; there is nothing to save yet.
-        code = EXIT_BY_SIGNAL + signal.SIGINT
+        code = _run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    sys.exit(code)
+
+
+def _run() -> int:
+    import click  # noqa: PLC0415
+
+    from target_upwell.exceptions import (  # noqa: PLC0415
+        ConfigurationError,
+        TargetUpwellError,
+    )
+    from target_upwell.target import TargetUpwell  # noqa: PLC0415
+
+    wrong_level = _wrong_level()
+    try:
+        # Sets up logging.
+        command = TargetUpwell.cli
+        if wrong_level:
+            raise ConfigurationError([wrong_level])
+        return command.main(standalone_mode=False) or 0
     except click.ClickException as error:
-        logger.error(error.format_message())
-    except (RunError, RecordsWithoutSchemaException) as error:
+        logger.error("%s", error.format_message())
+    except ConfigurationError as error:
+        for problem in error.problems:
+            logger.error("%s", problem)
+    except TargetUpwellError as error:
         logger.error("%s", error, exc_info=logger.isEnabledFor(logging.DEBUG))
     except Exception as error:
         place = error.__traceback__
@@ -42,4 +65,16 @@ def main() -> None:
             f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place else "?",
             exc_info=logger.isEnabledFor(logging.DEBUG),
         )
-    sys.exit(code)
+    return 1
+
+
+def _wrong_level() -> str:
+    """Return what is wrong with the log level; the level is the default's then."""
+    for variable in ("TARGET_UPWELL_LOGLEVEL", "LOGLEVEL"):
+        level = os.environ.get(variable)
+        if level and level.upper() not in _LEVELS:
+            del os.environ[variable]
+            return f"{variable}: must be {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}"
+        if level:
+            break
+    return ""

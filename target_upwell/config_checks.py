@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 # A header's value as HTTP allows it; anything else `requests` would print in its error.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
-_BOOLEANS = ("true", "1", "yes", "on", "false", "0", "no", "off", "")
-
 _FILES = ("rejects_path", "drift_path", "sync_log_path")
 """Files that a run appends to; no two of them may be one."""
 
@@ -42,16 +40,23 @@ _TYPES = {
 }
 
 
-def problems(config: Mapping[str, Any]) -> list[str]:
+def problems(config: Mapping[str, Any], sandbox_url: str = "") -> list[str]:
     """Find what the JSON schema can't say is wrong with a configuration.
 
     Args:
         config: A configuration whose values have the types of `CONFIG_SCHEMA`.
+        sandbox_url: Where the sandbox is, if the run is a rehearsal with it.
 
     Returns:
         One sentence for each problem: the setting, what is wrong, what to do.
     """
     found = list(_problems(config))
+    if not found and sandbox_url and not _same_server(config["api_url"], sandbox_url):
+        found.append(
+            "api_url: this is a rehearsal (UPWELL_SANDBOX_URL is set), and api_url is "
+            "not the sandbox's address; add --config=ENV after the other --config, or "
+            "remove api_url from the configuration"
+        )
     key = config["api_key"]
     if found or len(key) < _MIN_KEY_CHARACTERS:
         return found
@@ -114,6 +119,18 @@ def _address_problems(url: str) -> Iterator[str]:
         yield "api_url: it must end with the path, without ? or #"
 
 
+def _same_server(url: str, other: str) -> bool:
+    """Return whether two addresses lead to one server."""
+    try:
+        one, its = urlsplit(url), urlsplit(other)
+        ports = one.port == its.port
+    except ValueError:
+        return False
+    if is_loopback(url) and is_loopback(other):
+        return ports
+    return ports and (one.scheme, one.hostname) == (its.scheme, its.hostname)
+
+
 def _file_problems(paths: Mapping[str, str]) -> Iterator[str]:
     """Find paths that no file can be appended to, and two that are one file."""
     real = {}
@@ -160,38 +177,6 @@ def _are_one_file(path: str, other: str) -> bool:
         return os.path.samefile(path, other)  # noqa: PTH121 - of two plain paths
     except OSError:
         return False
-
-
-def environment_problems(
-    schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str]
-) -> Iterator[str]:
-    """Find environment variables that can't be read as what their setting is.
-
-    Args:
-        schema: The JSON schema of the settings.
-        prefix: What the variables' names begin with.
-        environment: The environment.
-    """
-    for name, definition in schema["properties"].items():
-        variable = f"{prefix}{name.upper()}"
-        types = definition.get("type", [])
-        if variable not in environment:
-            continue
-        value, wanted = environment[variable], ""
-        try:
-            if "integer" in types:
-                wanted = "a whole number"
-                int(value)
-            elif "boolean" in types:
-                # The SDK takes whatever it does not know for false, and so would take
-                # a mistyped dry_run.
-                wanted = "true or false"
-                _BOOLEANS.index(value.lower())
-            elif "object" in types:
-                wanted = "valid JSON"
-                json.loads(value)
-        except (ValueError, RecursionError):
-            yield f"{name}: the environment variable {variable} must be {wanted}"
 
 
 def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> str:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class TargetUpwellError(Exception):
@@ -17,6 +21,18 @@ class TargetUpwellError(Exception):
 
 class RunError(TargetUpwellError):
     """The run can't go on; the message is one line for a person."""
+
+
+class ConfigurationError(TargetUpwellError):
+    """The settings can't be used.
+
+    Attributes:
+        problems: One line for each: the setting, what is wrong, what to do.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
 
 
 class OutputClosed(RunError):

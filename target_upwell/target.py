@@ -6,31 +6,25 @@ its underscored methods says why.
 
 from __future__ import annotations
 
-import copy
 import gc
 import logging
-import os
-import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-import click
-from dotenv import find_dotenv, load_dotenv
-from singer_sdk import Target
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    InvalidJSONSchema,
-    RecordsWithoutSchemaException,
-)
+from singer_sdk.exceptions import InvalidJSONSchema, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_upwell import config_checks
 from target_upwell.config import CONFIG_SCHEMA, Settings
-from target_upwell.customers import field_policy
 from target_upwell.delivery.batch import Source
-from target_upwell.exceptions import Invalid, MappingError, RunError, Stopped
+from target_upwell.exceptions import (
+    InputError,
+    Invalid,
+    MappingError,
+    RunError,
+    Stopped,
+)
 from target_upwell.run import Run
 from target_upwell.singer import batch_files
+from target_upwell.singer.configured import ConfiguredTarget
 from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
 from target_upwell.singer.state_writer import StateWriter
@@ -49,7 +43,7 @@ GRACE_SECONDS = 10.0
 """How long a signal lets requests under way go on."""
 
 
-class TargetUpwell(Target):
+class TargetUpwell(ConfiguredTarget):
     """Singer target that keeps the customers of an Upwell account up to date."""
 
     name = "target-upwell"
@@ -67,7 +61,6 @@ class TargetUpwell(Target):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Check the configuration and put the parts together; nothing runs yet."""
         self.signals = Signals()
-        self._unread = {} if kwargs.get("parse_env_config") else os.environ
         super().__init__(**kwargs)
         self.settings = Settings.of(self._config)
         state_writer = StateWriter(self.signals, GRACE_SECONDS)
@@ -93,28 +86,31 @@ class TargetUpwell(Target):
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
-    ) -> None:
-        """Run the command.
+    ) -> int:
+        """Run the command, and return its exit code.
 
         Args:
             about: Describe the target instead.
             about_format: How to write the description.
             config: The configuration.
             file_input: Where messages come from, if not from standard input.
+
+        Raises:
+            TargetUpwellError: What went wrong.
         """
         if about:
             cls.print_about(about_format)
-            return
-        try:
-            target = cls._configured(config)
-        except ConfigValidationError as error:
-            # The SDK would add a line that says nothing.
-            for problem in error.errors:
-                logger.error("%s", problem)
-            sys.exit(1)
+            return 0
+        logging.getLogger("singer_sdk.mapper").addFilter(_without_values)
+        target = cls(
+            config=dict(config.config) if config else {},
+            parse_env_config=bool(config and config.parse_env),
+        )
         with target.signals.handled():
-            code = target.run(file_input)
-        sys.exit(code)
+            try:
+                return target.run(file_input)
+            except RecordsWithoutSchemaException as error:
+                raise InputError(str(error)) from error
 
     def run(self, file_input: IO[str] | None) -> int:
         """Read to the end of the input, or to a failure or signal.
@@ -137,87 +133,6 @@ class TargetUpwell(Target):
             self._run.close(None)
             raise
         return 0
-
-    @classmethod
-    def _configured(cls, config: _ConfigInput | None) -> TargetUpwell:
-        parse_env = bool(config and config.parse_env)
-        if parse_env:
-            # The SDK looks for it from its own folder upwards.
-            load_dotenv(find_dotenv(usecwd=True))
-            cls._check_environment()
-        return cls(
-            config=dict(config.config) if config else {}, parse_env_config=parse_env
-        )
-
-    @classmethod
-    def _check_environment(cls) -> None:
-        schema = cls.settings_schema()
-        found = list(
-            config_checks.environment_problems(schema, cls._env_var_prefix, os.environ)
-        )
-        if found:
-            raise ConfigValidationError("", errors=found, schema={})
-
-    @classmethod
-    def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
-    ) -> _ConfigInput:
-        """Read the configuration files; one that can't be read is one line."""
-        given = super().cb_config(ctx, param, ())
-        for path in value:
-            try:
-                one = super().cb_config(ctx, param, (path,))
-            except (OSError, RuntimeError) as error:
-                why = getattr(error, "strerror", None) or "there is no such file"
-            except ValueError:
-                why = "it is no JSON"
-            except TypeError:
-                why = "it is no JSON object"
-            else:
-                given.config |= one.config
-                given.parse_env |= one.parse_env
-                continue
-            raise click.ClickException(f"--config: {path!r} can't be read: {why}")
-        return given
-
-    @classmethod
-    def settings_schema(cls) -> dict[str, Any]:
-        """Return the JSON schema of all settings, those of the SDK included."""
-        schema = copy.deepcopy(CONFIG_SCHEMA)
-        cls.append_builtin_config(schema)
-        return schema
-
-    @classmethod
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Offer the SDK's settings, without the one that does nothing here."""
-        super().append_builtin_config(config_jsonschema)
-        config_jsonschema["properties"].pop("add_record_metadata", None)
-
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the configuration.
-
-        Overridden because the SDK's messages quote the value, which may be the key.
-        """
-        schema = self.settings_schema()
-        given = {name: v for name, v in self._config.items() if v is not None}
-        self._config = given
-        try:
-            errors = [
-                config_checks.worded(error, self._env_var_prefix, self._unread)
-                for error in JSONSchemaValidator(schema).iter_errors(given)
-            ]
-        except AttributeError:
-            # The SDK's schema of stream maps is broken in this one place.
-            errors = ["stream_maps: `__else__` takes only null or `__NULL__`"]
-        errors = errors or [
-            *config_checks.problems(given),
-            *field_policy.problems(given.get("field_policy", {})),
-        ]
-        if errors and raise_errors:
-            raise ConfigValidationError("", errors=errors, schema={})
-        for name in sorted(given.keys() - schema["properties"].keys()):
-            logger.warning("%s: there is no such setting; it is ignored", name)
-        return errors
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Note a signal; the SDK's own re-enters the drain (meltano/sdk#3775)."""
@@ -331,3 +246,8 @@ class TargetUpwell(Target):
         self._run.finish()
         for sink in {sink for routes in self._routes.values() for _, sink in routes}:
             sink.clean_up()
+
+
+def _without_values(entry: logging.LogRecord) -> bool:
+    """Return whether a line of the mapper's log is free of records' values."""
+    return entry.levelno > logging.DEBUG

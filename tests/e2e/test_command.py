@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 
@@ -164,7 +165,91 @@ def test_a_setting_that_does_not_exist_is_named_and_ignored(account, tmp_path):
     assert [w for w in result.warnings if "batch_size:" in w]
 
 
+def test_a_dotenv_that_is_not_utf_8_is_one_line(tmp_path):
+    (tmp_path / ".env").write_bytes("TARGET_UPWELL_API_KEY=é".encode("latin-1"))
+    failed(command("--config=ENV", cwd=tmp_path, env=NEEDED), ".env: ", "not UTF-8")
+
+
+def test_it_runs_in_a_folder_that_was_deleted(account, tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    env = {
+        **{k: v for k, v in os.environ.items() if "UPWELL" not in k},
+        **account.env("GONE"),
+    }
+    ran = subprocess.run(
+        ["sh", "-c", f'rmdir "{folder}"; exec "{COMMAND}" --config=ENV'],
+        cwd=folder,
+        env=env,
+        input=encoded(STREAM),
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    result = Result(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+    assert (result.code, result.errors) == (0, [])
+    assert account.customer("GONE", "1")["name"] == "A"
+
+
 # Mistakes in the settings
+
+
+def test_what_is_set_in_the_environment_needs_config_env():
+    result = command(env=NEEDED)
+    assert result.code == 1
+    assert result.errors == [
+        f"{name.lower()}: TARGET_UPWELL_{name} is set in the environment; "
+        "add --config=ENV"
+        for name in ("API_KEY", "SOURCE_SYSTEM")
+    ]
+
+
+@pytest.mark.parametrize("variable", ["LOGLEVEL", "TARGET_UPWELL_LOGLEVEL"])
+def test_a_log_level_that_does_not_exist_is_one_line(variable):
+    result = command("--config=ENV", env={**NEEDED, variable: "verbose"})
+    failed(result, f"{variable}: must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+
+
+def test_the_targets_own_log_level_wins_over_everybodys():
+    env = {"LOGLEVEL": "trace", "TARGET_UPWELL_LOGLEVEL": "info"}
+    assert command("--version", env=env).code == 0
+
+
+def test_a_rehearsal_refuses_another_address_than_the_sandboxs(account, tmp_path):
+    file = tmp_path / "config.json"
+    real = {"api_key": KEY, "source_system": "T", "api_url": account.url}
+    file.write_text(json.dumps(real))
+    env = {"UPWELL_SANDBOX_URL": "http://127.0.0.1:9"}
+    failed(command("--config", file, env=env), "api_url: ", "UPWELL_SANDBOX_URL")
+
+
+def test_half_a_surrogate_pair_and_a_nul_in_settings_are_one_line_each(tmp_path):
+    file = tmp_path / "config.json"
+    given = {"api_key": KEY, "source_system": "T\ud800", "rejects_path": "a\x00"}
+    file.write_text(json.dumps(given))
+    result = command("--config", file)
+    assert result.code == 1
+    assert sorted(line.split(":")[0] for line in result.errors) == [
+        "rejects_path",
+        "source_system",
+    ]
+
+
+def test_a_ctrl_c_during_imports_ends_it_without_a_traceback(tmp_path):
+    # In place of a module that it imports: one that says so, and waits.
+    (tmp_path / "msgspec.py").write_text(
+        "import os, signal\nos.write(1, b'importing')\nsignal.pause()\n"
+    )
+    process = subprocess.Popen(
+        [COMMAND, "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout.read(9) == b"importing"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, stderr) == (130, b"")
 
 
 @pytest.mark.parametrize("args", [[], ["--config=ENV"]])
@@ -225,10 +310,10 @@ def test_a_wrong_value_is_one_line(name, value, words):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "there is no such file"),
-        ("{", "no JSON"),
-        ('"text"', "no JSON"),
-        ("[1]", "no JSON object"),
+        (None, "No such file"),
+        ("{", "not valid JSON"),
+        ('"text"', "not a JSON object"),
+        ("[1]", "not a JSON object"),
     ],
 )
 def test_a_config_file_that_can_not_be_read_is_named(tmp_path, content, words):
@@ -294,6 +379,19 @@ def test_an_address_that_leads_elsewhere_is_one_line_and_is_not_followed(account
         result = run_command(account, STREAM, api_url=server.url)
     failed(result, "(302)", "redirects are not followed")
     assert account.counts()["requests"] == 0
+
+
+def test_a_filter_shows_no_value_even_at_debug(account):
+    maps = {"customers": {"__filter__": "email", "sourceSystemId": "id"}}
+    messages = [schema("id", "email"), record(id="1", email="zeb@pers.example")]
+    result = run_target(
+        account,
+        messages,
+        stream_maps=maps,
+        max_rejects=0,
+        env={"LOGLEVEL": "DEBUG"},
+    )
+    assert "zeb@pers.example" not in result.stderr
 
 
 def test_nothing_shows_the_key_or_a_record_even_at_debug(account):

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from target_upwell.config import CONFIG_SCHEMA, Settings, is_loopback
-from target_upwell.config_checks import environment_problems, problems, worded
+from target_upwell.config_checks import problems, worded
 from target_upwell.customers import field_policy
 from target_upwell.target import TargetUpwell
 
@@ -365,46 +365,20 @@ def test_all_that_is_wrong_is_said_at_once():
     assert len(found(api_key="", source_system="", api_url="x", max_rejects=1)) == 4
 
 
-SCHEMA = {
-    "properties": {
-        **CONFIG_SCHEMA["properties"],
-        "stream_maps": {"type": ["object", "null"]},
-    }
-}
-
-
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("url", "sandbox", "same"),
     [
-        ("max_retries", "x", "a whole number"),
-        ("max_retries", "", "a whole number"),
-        ("max_retries", "1.5", "a whole number"),
-        ("dry_run", "ture", "true or false"),
-        ("dry_run", "2", "true or false"),
-        ("validate_records", "null", "true or false"),
-        ("stream_maps", "{", "valid JSON"),
-        ("stream_maps", "", "valid JSON"),
+        ("http://127.0.0.1:8420/api/rest", "http://127.0.0.1:8420", True),
+        ("http://localhost:8420/api/rest", "http://127.0.0.1:8420", True),
+        ("http://127.0.0.1:8421/api/rest", "http://127.0.0.1:8420", False),
+        ("https://api.upwell.com/api/rest", "http://127.0.0.1:8420", False),
+        ("https://box.example/api/rest", "https://box.example", True),
+        ("https://box.example:444/api/rest", "https://box.example", False),
+        ("https://box.example/api/rest", "https://other.example", False),
+        ("https://box.example/api/rest", "http://[::1", False),
     ],
 )
-def test_a_variable_that_can_not_be_read_is_named(name, value, words):
-    variable = f"{PREFIX}{name.upper()}"
-    (message,) = environment_problems(SCHEMA, PREFIX, {variable: value})
-    assert message == f"{name}: the environment variable {variable} must be {words}"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("max_retries", "8"),
-        ("max_rejects", "-1"),
-        ("dry_run", "True"),
-        ("dry_run", "false"),
-        ("dry_run", "0"),
-        ("dry_run", ""),
-        ("stream_maps", "{}"),
-        ("api_url", "anything"),
-    ],
-)
-def test_a_variable_that_can_be_read_is_no_problem(name, value):
-    environment = {f"{PREFIX}{name.upper()}": value, "DRY_RUN": "ture"}
-    assert list(environment_problems(SCHEMA, PREFIX, environment)) == []
+def test_a_rehearsal_talks_to_the_sandbox_only(url, sandbox, same):
+    messages = problems(config(api_url=url), sandbox)
+    assert [m.split(":")[0] for m in messages] == ([] if same else ["api_url"])
+    assert problems(config(api_url=url)) == []

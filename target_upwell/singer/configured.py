@@ -1,0 +1,121 @@
+"""A target's configuration: where settings come from, and whether they are right.
+
+Each override of an underscored method of the SDK says why.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from singer_sdk import Target
+from singer_sdk.plugin_base import JSONSchemaValidator
+
+from target_upwell import config_checks, environment
+from target_upwell.customers import field_policy
+from target_upwell.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from singer_sdk.plugin_base import _ConfigInput
+
+
+class ConfiguredTarget(Target):
+    """A target whose configuration is checked before anything else happens."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
+        """Read and check the configuration.
+
+        Raises:
+            ConfigurationError: If it can't be used.
+        """
+        self._unread = {} if kwargs.get("parse_env_config") else os.environ
+        super().__init__(**kwargs)
+
+    @classmethod
+    def settings_schema(cls) -> dict[str, Any]:
+        """Return the JSON schema of all settings, those of the SDK included."""
+        schema = copy.deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        return schema
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Offer the SDK's settings, without the one that does nothing here."""
+        super().append_builtin_config(config_jsonschema)
+        config_jsonschema["properties"].pop("add_record_metadata", None)
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Return what the configuration files hold; the last one wins.
+
+        Raises:
+            ClickException: If one can't be read.
+        """
+        given = super().cb_config(ctx, param, ())
+        for path in value:
+            if path == "ENV":
+                given.parse_env = True
+            else:
+                given.config |= _config_file(path)
+        return given
+
+    @property
+    def _env_var_config(self) -> dict[str, Any]:
+        """The settings that the environment and `.env` hold.
+
+        Overridden because the SDK lets `.env` override what is set (0.55), or looks
+        for it from its own folder upwards (0.54).
+        """
+        given = environment.dotenv(Path(".env")) | os.environ
+        return environment.settings(self.settings_schema(), self._env_var_prefix, given)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Return what is wrong with the configuration.
+
+        Overridden because the SDK's messages quote the value, which may be the key.
+        """
+        schema = self.settings_schema()
+        given = {name: v for name, v in self._config.items() if v is not None}
+        self._config = given
+        try:
+            errors = [
+                config_checks.worded(error, self._env_var_prefix, self._unread)
+                for error in JSONSchemaValidator(schema).iter_errors(given)
+            ]
+        except AttributeError:
+            # The SDK's schema of stream maps is broken in this one place.
+            errors = ["stream_maps: `__else__` takes only null or `__NULL__`"]
+        errors = errors or [
+            *config_checks.problems(given, os.environ.get("UPWELL_SANDBOX_URL", "")),
+            *field_policy.problems(given.get("field_policy", {})),
+        ]
+        if errors and raise_errors:
+            raise ConfigurationError(errors)
+        for name in sorted(given.keys() - schema["properties"].keys()):
+            self.logger.warning("%s: there is no such setting; it is ignored", name)
+        return errors
+
+
+def _config_file(path: str) -> dict[str, Any]:
+    """Return what a configuration file holds.
+
+    Raises:
+        ClickException: If it can't be read; the message quotes none of it.
+    """
+    why = "it is not a JSON object"
+    try:
+        found = json.loads(Path(path).read_text("utf-8-sig"), parse_float=Decimal)
+        if isinstance(found, dict):
+            return found
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    except (ValueError, RecursionError):
+        why = "it is not valid JSON"
+    raise click.ClickException(f"--config: {path!r} can't be read: {why}")

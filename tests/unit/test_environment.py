@@ -1,0 +1,124 @@
+"""The environment and `.env`: what is read of them, and how mistakes are worded."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from target_upwell.environment import dotenv, settings
+from target_upwell.exceptions import ConfigurationError
+from target_upwell.target import TargetUpwell
+
+PREFIX = "TARGET_UPWELL_"
+SCHEMA = TargetUpwell.settings_schema()
+
+
+def read(name, value):
+    environment = {f"{PREFIX}{name.upper()}": value, "DRY_RUN": "ture"}
+    return settings(SCHEMA, PREFIX, environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("max_retries", "x", "a whole number"),
+        ("max_retries", "", "a whole number"),
+        ("max_retries", "1.5", "a whole number"),
+        ("max_retries", "9" * 5000, "a whole number"),
+        ("dry_run", "ture", "true or false"),
+        ("dry_run", "2", "true or false"),
+        ("validate_records", "null", "true or false"),
+        ("stream_maps", "{", "valid JSON"),
+        ("stream_maps", "", "valid JSON"),
+        ("stream_maps", "[" * 100_000, "valid JSON"),
+        ("field_policy", "name", "valid JSON"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_variable_that_can_not_be_read_is_named(name, value, words):
+    with pytest.raises(ConfigurationError) as error:
+        read(name, value)
+    assert error.value.problems == (
+        f"{name}: the environment variable {PREFIX}{name.upper()} must be {words}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("max_retries", "8", 8),
+        ("max_rejects", "-1", -1),
+        ("dry_run", "True", True),
+        ("dry_run", "on", True),
+        ("dry_run", "false", False),
+        ("dry_run", "0", False),
+        ("dry_run", "", False),
+        ("stream_maps", '{"erp": null}', {"erp": None}),
+        ("field_policy", '{"name": "create_only"}', {"name": "create_only"}),
+        ("api_url", "anything", "anything"),
+        ("rejects_path", "", ""),
+    ],
+)
+def test_a_variable_is_read_as_what_its_setting_is(name, value, expected):
+    assert read(name, value) == {name: expected}
+
+
+def test_all_variables_that_can_not_be_read_are_named_at_once():
+    wrong = {f"{PREFIX}MAX_RETRIES": "x", f"{PREFIX}DRY_RUN": "x"}
+    with pytest.raises(ConfigurationError) as error:
+        settings(SCHEMA, PREFIX, wrong)
+    assert len(error.value.problems) == 2
+
+
+def test_a_dotenv_is_read_as_utf_8_and_changes_no_environment(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text(
+        "# a comment\nTARGET_UPWELL_SOURCE_SYSTEM='TMS É'\nexport OTHER=1\nBARE\n",
+        "utf-8-sig",
+    )
+    before = dict(os.environ)
+    assert dotenv(file) == {"TARGET_UPWELL_SOURCE_SYSTEM": "TMS É", "OTHER": "1"}
+    assert dict(os.environ) == before
+
+
+def test_no_dotenv_and_a_folder_of_that_name_hold_nothing(tmp_path):
+    assert dotenv(tmp_path / ".env") == {}
+    assert dotenv(tmp_path) == {}
+
+
+def test_a_dotenv_that_is_not_utf_8_is_named(tmp_path):
+    file = tmp_path / ".env"
+    file.write_bytes("NAME=É".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        dotenv(file)
+
+
+def test_a_dotenv_that_can_not_be_read_is_named(tmp_path):
+    loop = tmp_path / ".env"
+    loop.symlink_to(loop)
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        dotenv(loop)
+
+
+def test_the_environment_wins_over_the_working_folders_dotenv_and_no_other_counts(
+    tmp_path, monkeypatch
+):
+    (tmp_path / ".env").write_text("TARGET_UPWELL_API_URL=https://parent.example\n")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / ".env").write_text(
+        "TARGET_UPWELL_API_KEY=of-the-file\nTARGET_UPWELL_SOURCE_SYSTEM=of-the-file\n"
+    )
+    monkeypatch.chdir(folder)
+    for name in [name for name in os.environ if "UPWELL" in name]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TARGET_UPWELL_SOURCE_SYSTEM", "exported")
+
+    target = TargetUpwell(config={}, parse_env_config=True)
+
+    assert target.settings.api_key == "of-the-file"
+    assert target.settings.source_system == "exported"
+    assert target.settings.api_url == "https://api.upwell.com/api/rest"
+    assert os.environ["TARGET_UPWELL_SOURCE_SYSTEM"] == "exported"
+    assert "TARGET_UPWELL_API_KEY" not in os.environ
