@@ -19,7 +19,6 @@ import threading
 import time
 import traceback
 import warnings
-from pathlib import Path
 
 from target_upwell import cli
 
@@ -36,7 +35,7 @@ def call_command(arguments, given, env):
         env: Its environment.
     """
     with contextlib.ExitStack() as stack:
-        for restored in (_environment(env), _log(), _process(), _threads(), _pipes()):
+        for restored in (_environment(env), _log(), _process(), _threads()):
             stack.enter_context(restored)
         stack.enter_context(_input(given))
         out = stack.enter_context(_stream("stdout"))
@@ -168,23 +167,3 @@ def _stack(thread):
     """Say what a thread does."""
     frame = sys._current_frames().get(thread.ident)
     return f"{thread.name} goes on after the run: {traceback.format_stack(frame)}"
-
-
-@contextlib.contextmanager
-def _pipes():
-    """Close the pipes that a run leaves open; a process would take them along."""
-    before = _open_pipes()
-    try:
-        yield
-    finally:
-        for pipe in _open_pipes() - before:
-            os.close(pipe)
-
-
-def _open_pipes():
-    found = set()
-    for path in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            if path.is_fifo():
-                found.add(int(path.name))
-    return found
