@@ -140,7 +140,7 @@ class CustomerMapping:
         """Name a record that may be invalid by what it has of an id; never raises."""
         name = _name_in(record, _KEY)
         names = self._key_properties if name is None else (name,)
-        parts = ":".join(_in_words(record.get(name)) for name in names)
+        parts = _joined([_in_words(record.get(name)) for name in names])
         return shown_name(parts) or "(no key)"
 
     def _coerced(
@@ -298,7 +298,7 @@ class CustomerMapping:
                 state = "null or blank" if name in record else "missing"
                 raise Invalid(f"key property {shown(name)} is {state}", _KEY)
             parts.append(part)
-        return ":".join(parts)
+        return _joined(parts)
 
 
 def _name_in(record: Mapping[str, Any], target: str) -> str | None:
@@ -308,6 +308,13 @@ def _name_in(record: Mapping[str, Any], target: str) -> str | None:
     wanted = folded(target)
     matching = (n for n in record if isinstance(n, str) and folded(n) == wanted)
     return next(matching, None)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    """Join the parts of a key so that no two keys join alike; one stays as it is."""
+    if len(parts) > 1:
+        parts = [part.replace("%", "%25").replace(":", "%3A") for part in parts]
+    return ":".join(parts)
 
 
 def _in_words(part: object) -> str:

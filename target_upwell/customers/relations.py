@@ -61,6 +61,8 @@ def settings(value: object) -> dict[str, Item] | None:
 def rule(value: object) -> dict[str, Item] | None:
     """Return `{"data": {...}}` of a customer's rule, its `dueOption` an integer.
 
+    Its nulls stay: they clear columns of an existing customer's rule.
+
     Raises:
         Invalid: No object, or a `dueOption` that is no whole number.
     """
@@ -143,7 +145,8 @@ _RULE_MEMBERS: dict[Any, Member] = {"dueOption": ("dueOption", whole_number)}
 
 
 def _address(found: dict[Any, Any]) -> Item:
-    return _coerced(found, _ADDRESS_MEMBERS, _address_member)
+    item = _coerced(found, _ADDRESS_MEMBERS, _address_member)
+    return {name: member for name, member in item.items() if member is not None}
 
 
 def _rule(found: dict[Any, Any]) -> Item:
@@ -160,19 +163,16 @@ def _coerced(
         member, convert = exact.get(name) or member_of(name)
         if member != name and member in found:
             continue  # the exact spelling wins
-        if value is None:
-            continue
         try:
             coerced = convert(value)
         except Invalid as exc:
             raise exc.under(f".{shown_name(member)}") from None
-        if coerced is None:
-            continue
-        if member in item:
+        if item.get(member) is None:
+            item[member] = coerced
+        elif coerced is not None:
             raise Invalid(
                 "several members match it; keep one of them", f".{shown_name(member)}"
             )
-        item[member] = coerced
     return item
 
 
@@ -181,7 +181,7 @@ def _address_member(name: object) -> Member:
     member = _BY_FOLDED_NAME.get(folded(name)) if isinstance(name, str) else None
     if member is None:
         due = ", ".join(ADDRESS_MEMBERS)
-        raise Invalid(f"{shown(name)} is no member of an address, which are {due}")
+        raise Invalid(f"{shown(name)} is not an address field; use {due}")
     return member
 
 

@@ -36,6 +36,12 @@ class Kind(Enum):
     SETTINGS = "settings"
 
 
+_TYPES_IN_WORDS = {
+    "array": "a list",
+    "integer": "a whole number",
+    "object": "an object",
+    "string": "text",
+}
 _MAX_REASON_CHARACTERS = 300
 _IMPERSONAL = frozenset(
     {"additionalProperties", "maximum", "minItems", "minLength", "minimum", "required"}
@@ -105,6 +111,9 @@ CUSTOMERS = Resource(
 BILL_TO = "billToSourceSystemId"
 """The parent by its id in the source: this target's own, never sent."""
 
+RULE = "customerRule"
+"""The relation whose columns an update can set."""
+
 ADDRESS_MEMBERS = (
     "city",
     "companyName",
@@ -121,6 +130,25 @@ ADDRESS_MEMBERS = (
 SCHEMA: dict[str, Any] = json.loads(
     resources.files(__package__).joinpath("customer.schema.json").read_text("utf-8")
 )
+
+
+def as_new(customer_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a bulk insert sends: no nulls, and no parent by its source id.
+
+    A rule's nulls clear columns of an existing customer and are left out here too.
+    """
+    new = {
+        name: value
+        for name, value in customer_input.items()
+        if value is not None and name != BILL_TO
+    }
+    rule = new.get(RULE)
+    if rule and None in rule["data"].values():
+        said = {n: value for n, value in rule["data"].items() if value is not None}
+        new.pop(RULE)
+        if said:
+            new[RULE] = {"data": said}
+    return new
 
 
 _BOUNDS = {
@@ -203,6 +231,6 @@ def _worded(error: Any) -> str:  # noqa: ANN401 - what jsonschema found
         return str(error.message)
     found, due = kind_of(error.instance), error.validator_value
     if error.validator == "type":
-        types = [due] if isinstance(due, str) else due
-        return f"{found} where {' or '.join(map(str, types))} is due"
+        (kind,) = {due} if isinstance(due, str) else {*due} - {"null"}
+        return f"must be {_TYPES_IN_WORDS[kind]}, not {found}"
     return f"{found} that does not fit {error.validator} {due!r}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
-from target_upwell.customers.schema import BILL_TO
+from target_upwell.customers.schema import as_new
 from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
@@ -70,11 +70,5 @@ def named(stream: str, key: str) -> str:
 
 
 def body_of(customer_input: dict[str, Any]) -> bytes:
-    """Encode an input as a new customer: without nulls, and without its own link."""
-    return json_codec.encode(
-        {
-            name: value
-            for name, value in customer_input.items()
-            if value is not None and name != BILL_TO
-        }
-    )
+    """Encode an input as a new customer."""
+    return json_codec.encode(as_new(customer_input))

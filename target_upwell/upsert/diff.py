@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from target_upwell.customers.schema import BILL_TO, PROPERTIES
+from target_upwell.customers.schema import BILL_TO, PROPERTIES, RULE
 from target_upwell.delivery.batch import body_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Customer = dict[str, Any]
 """A customer as the API words it."""
 
-RULE = "customerRule"
 _NOT_COMPARED = frozenset({"sourceSystem", "sourceSystemId", BILL_TO})
 _PARENT = (BILL_TO, "billToCustomerId")
 
@@ -151,7 +150,7 @@ def compare(  # noqa: C901 - one branch a kind of property
             continue
         known, shown = PROPERTIES[name], held.get(name)
         if name == RULE:
-            _compare_rule(value, shown, change)
+            _compare_rule(value, shown, change, null_handling)
         elif not known.updatable:
             _compare_relation(known, value, shown, change)
         elif value is None:
@@ -181,14 +180,24 @@ def shows(customer: Customer, wanted: Mapping[str, Any]) -> bool:
     )
 
 
-def _compare_rule(value: Any, held: Any, change: Change) -> None:  # noqa: ANN401
+def _compare_rule(
+    value: Any,  # noqa: ANN401 - a relation or None
+    held: Any,  # noqa: ANN401 - likewise
+    change: Change,
+    null_handling: Literal["clear", "keep"],
+) -> None:
     """Compare a customer rule; without one in Upwell there is none to change."""
     members = value["data"] if value else {}
-    if members and not held:
-        change.drift.append(Difference(RULE, None, members))
+    said = {name: member for name, member in members.items() if member is not None}
+    if not held:
+        if said:
+            change.drift.append(Difference(RULE, None, said))
         return
     for name, member in members.items():
-        if name not in held or not same(member, held[name]):
+        if member is None:
+            if held.get(name) is not None and null_clears(name, null_handling):
+                change.rule[name] = None
+        elif name not in held or not same(member, held[name]):
             change.rule[name] = member
 
 

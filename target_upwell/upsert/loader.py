@@ -10,12 +10,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.customers.schema import CUSTOMERS, RULE
 from target_upwell.exceptions import Refusal, Refused, TooLarge
 from target_upwell.reporting.rejects import Reject
 from target_upwell.reporting.report import Outcome
 from target_upwell.upsert.diff import (
-    RULE,
     Change,
     Difference,
     compare,

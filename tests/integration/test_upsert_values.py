@@ -98,6 +98,15 @@ def test_a_change_of_the_rule_alone_sends_the_present_name_along(source):
     assert source.changes == [{"customerRule": [{"dueOption": 30}, {"dueOption": 45}]}]
 
 
+def test_a_rule_that_becomes_null_is_cleared(source):
+    source.load({"id": "1", "name": "A", "customerRule": {"dueOption": 30}})
+    empty = {"id": "1", "name": "A", "customerRule": {"dueOption": None}}
+    assert_fates(source.load(empty, null_handling="keep"), unchanged=1)
+    assert_fates(source.load(empty), updated=1)
+    assert source["1"]["customerRule"]["dueOption"] is None
+    assert_fates(source.load(empty), unchanged=1)
+
+
 @pytest.mark.parametrize(
     ("setting", "metadata"),
     [("ignore", None), ("metadata", {"terms": "NET30", "limit": 5})],

@@ -166,6 +166,17 @@ class TestSourceKey:
         found = mapped(record, ("number", "company"))
         assert found["sourceSystemId"] == "7:US"
 
+    def test_no_two_composite_keys_join_alike(self):
+        keys = [("x:y", "z"), ("x", "y:z"), ("x%3Ay", "z"), ("x%253Ay", "z")]
+        map_record = mapping(["a", "b", "name"], ("a", "b"))
+        records = [{"a": a, "b": b} for a, b in keys]
+        joined = [map_record(record)["sourceSystemId"] for record in records]
+        assert joined == ["x%3Ay:z", "x:y%3Az", "x%253Ay:z", "x%25253Ay:z"]
+        assert [map_record.identity(record) for record in records] == joined
+
+    def test_a_single_key_stays_as_it_is(self):
+        assert mapped({"id": "50%:a"})["sourceSystemId"] == "50%:a"
+
     @pytest.mark.parametrize(
         ("record", "expected"),
         [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
 
 import jsonschema
 import pytest
@@ -12,6 +13,7 @@ from target_upwell.customers.schema import (
     BILL_TO,
     PROPERTIES,
     SCHEMA,
+    as_new,
     check,
 )
 
@@ -122,7 +124,7 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            ({"name": 12}, "name: a number where string or null is due"),
+            ({"name": 12}, "name: must be text, not a number"),
             ({"sourceSystemId": ""}, "sourceSystemId: '' should be non-empty"),
             ({"nmae": "x"}, "Additional properties are not allowed"),
             (
@@ -131,7 +133,7 @@ class TestCheck:
             ),
             (
                 {"addresses": [{"city": "x"}]},
-                "addresses: a list where object is due",
+                "addresses: must be an object, not a list",
             ),
             (
                 {"customerRule": {"data": {"dueOption": 2**31}}},
@@ -143,10 +145,10 @@ class TestCheck:
             ),
             (
                 {"customerRule": {"data": {"dueOption": 30.5}}},
-                "customerRule.dueOption: a number where integer is due",
+                "customerRule.dueOption: must be a whole number, not a number",
             ),
             ({"deletedAt": "today"}, "deletedAt: text that does not fit"),
-            ({"collectorId": True}, "collectorId: a boolean where string"),
+            ({"collectorId": True}, "collectorId: must be text, not a boolean"),
         ],
     )
     def test_names_the_path_and_what_was_due(self, change, reason):
@@ -176,6 +178,29 @@ class TestCheck:
         assert "x" * 40 not in reason
         many = {f"made up {number}": 1 for number in range(1000)}
         assert len(check({**KEY, **many}) or "") <= 300
+
+
+@pytest.mark.parametrize(
+    ("rule", "sent"),
+    [
+        ({"dueOption": 30}, {"customerRule": {"data": {"dueOption": 30}}}),
+        ({"dueOption": None}, {}),
+        ({"a": None, "b": {"c": None}}, {"customerRule": {"data": {"b": {"c": None}}}}),
+    ],
+)
+def test_a_new_customer_is_sent_without_nulls_and_without_its_own_link(rule, sent):
+    customer_input = {
+        **KEY,
+        "name": "Acme",
+        "emailAddress": None,
+        "metadata": {"kept": None},
+        "billToSourceSystemId": "2",
+        "customerRule": {"data": rule},
+    }
+    before = deepcopy(customer_input)
+    expected = {**KEY, "name": "Acme", "metadata": {"kept": None}, **sent}
+    assert as_new(customer_input) == expected
+    assert customer_input == before
 
 
 def test_importing_the_mapping_loads_neither_the_sdk_nor_what_only_some_runs_need():

@@ -255,6 +255,23 @@ def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_mended():
     assert [difference.property for difference in change.drift] == ["customerRule"]
 
 
+@pytest.mark.parametrize(
+    ("shown", "handling", "sent"),
+    [
+        ({"dueOption": 30}, "clear", {"dueOption": None}),
+        ({"dueOption": 30}, "keep", {}),
+        ({"dueOption": None}, "clear", {}),
+        ({}, "clear", {}),
+        (None, "clear", {}),
+    ],
+)
+def test_a_null_clears_a_column_of_the_rule(shown, handling, sent):
+    said = wanted(customerRule={"data": {"dueOption": None}})
+    change = compare(said, held(customerRule=shown), handling)
+    assert change.rule == sent
+    assert change.drift == []
+
+
 def test_relations_that_differ_are_noted_and_never_sent():
     change = compare(
         wanted(
