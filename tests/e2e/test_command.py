@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from answering_server import Answer, AnsweringServer
+from in_process import call_command
 from sandbox_server import Sandbox
 from target_command import (
     COMMAND,
@@ -33,19 +35,17 @@ def account():
         yield sandbox
 
 
-def command(*args, given=b"", cwd=None, env=None, **kwargs):
+def command(*args, given=b"", cwd=None, env=None):
+    """Call the command in this process, in a folder and with an environment."""
     inherited = {k: v for k, v in os.environ.items() if "UPWELL" not in k}
-    run = subprocess.run(
-        [COMMAND, *map(str, args)],
-        **({} if "stdin" in kwargs else {"input": given}),
-        capture_output=True,
-        env={**inherited, **(env or {})},
-        timeout=DEADLINE_S,
-        cwd=cwd,
-        check=False,
-        **kwargs,
-    )
-    return Result(run.returncode, run.stdout.decode(), run.stderr.decode())
+    before = Path.cwd()
+    os.chdir(cwd or before)
+    try:
+        return Result(
+            *call_command([*map(str, args)], given, {**inherited, **(env or {})})
+        )
+    finally:
+        os.chdir(before)
 
 
 def failed(result, *words):
@@ -64,9 +64,10 @@ def failed(result, *words):
 
 
 def test_it_tells_its_version():
-    result = command("--version")
-    assert result.code == 0
-    assert result.stdout.startswith("target-upwell v")
+    told = subprocess.run(
+        [COMMAND, "--version"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith("target-upwell v")
 
 
 def test_it_tells_its_options():
@@ -384,7 +385,7 @@ def test_an_address_that_leads_elsewhere_is_one_line_and_is_not_followed(account
 def test_a_filter_shows_no_value_even_at_debug(account):
     maps = {"customers": {"__filter__": "email", "sourceSystemId": "id"}}
     messages = [schema("id", "email"), record(id="1", email="zeb@pers.example")]
-    result = run_target(
+    result = run_command(
         account,
         messages,
         stream_maps=maps,
