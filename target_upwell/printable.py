@@ -1,0 +1,37 @@
+"""Text from outside, fit for a log line or an error message.
+
+A tap, a record or a server may hold new lines, escape sequences of terminals, or a
+megabyte. Whatever of it is logged or raised goes through here.
+"""
+
+from __future__ import annotations
+
+MOST_CHARACTERS = 300
+"""A person reads it in one line, and a proxy's page would fill the log."""
+
+MOST_ID_CHARACTERS = 100
+"""Of an id or a name: a message may hold several."""
+
+
+def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
+    r"""Return text as one short printable line.
+
+    White space that would break the line becomes a space, and any other character that
+    can't be printed becomes its escape, such as `\x1b`.
+
+    Args:
+        text: Any text.
+        most: Characters that are kept; where there are more, `...` follows them.
+    """
+    part = text[: 4 * most]  # what is never shown need not be looked at
+    if not part.isprintable():
+        part = " ".join(part.split())
+        part = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in part)
+    if len(part) > most or len(text) > 4 * most:
+        return f"{part[:most]}..."
+    return part
+
+
+def one_id(text: str) -> str:
+    """Return an id or a name as one line of at most `MOST_ID_CHARACTERS`."""
+    return one_line(text, MOST_ID_CHARACTERS)
