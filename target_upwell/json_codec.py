@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """
     try:
         return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
         pass
     try:
         return json.loads(text, parse_float=Decimal)
@@ -47,8 +48,26 @@ def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise NotJSON(f"byte {error.start + 1} is not UTF-8") from None
     except RecursionError:
         raise NotJSON("it is nested too deeply") from None
-    except ValueError:
+    except (ValueError, ArithmeticError):
         raise NotJSON("it holds a number that is too long") from None
+
+
+def decode_as(kind: Any, text: bytes) -> Any:  # noqa: ANN401 - any type
+    """Decode JSON into a type, strictly; floats as `Decimal` where it allows any value.
+
+    Raises:
+        NotJSON: If the text is not valid JSON, or does not fit the type; the message
+            quotes none of it.
+    """
+    try:
+        return _decoder_of(kind).decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
+        raise NotJSON("it is not what was expected") from None
+
+
+@cache
+def _decoder_of(kind: Any) -> Any:  # noqa: ANN401 - any type, and its decoder
+    return msgspec.json.Decoder(kind, float_hook=Decimal)
 
 
 def encode(value: Any) -> bytes:  # noqa: ANN401 - any JSON value

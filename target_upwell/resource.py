@@ -8,6 +8,7 @@ resource is a second such folder.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 ENVELOPE = b'{"inputs":[', b"]}"
 """What stands before and after the inputs in the body of a bulk request (SEEN)."""
@@ -56,6 +57,8 @@ class Resource:
         bulk: Inserts many.
         search: Finds some.
         update: Changes the columns of one.
+        record: The type of a record as replies show it, a `TypedDict` that has an id
+            and the properties of the source key at least.
     """
 
     name: str
@@ -63,3 +66,4 @@ class Resource:
     bulk: Endpoint
     search: Endpoint
     update: UpdateEndpoint
+    record: type[Any]

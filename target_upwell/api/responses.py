@@ -13,9 +13,7 @@ from typing import Any
 
 from target_upwell import json_codec
 from target_upwell.exceptions import NotJSON, Refusal
-
-# A person reads it in one line, and a proxy's page would fill the log.
-MOST_MESSAGE_CHARACTERS = 300
+from target_upwell.printable import MOST_CHARACTERS, MOST_ID_CHARACTERS, one_line
 
 
 class Meaning(Enum):
@@ -24,6 +22,8 @@ class Meaning(Enum):
     DONE = auto()
     REFUSED = auto()
     """The request was understood and turned down; the same again would be, too."""
+    FORBIDDEN = auto()
+    """Turned down for what the key may do, or by a firewall for what is in it."""
     TOO_LARGE = auto()
     RATE_LIMITED = auto()
     """Not looked at; to be sent again later, by everybody more slowly."""
@@ -35,78 +35,111 @@ class Meaning(Enum):
     """No request of this run will fare better."""
 
 
+NOT_UPWELL = "this is not the Upwell API; check api_url"
+NOT_SERVED = (
+    "requests of this kind are not served; check api_url, and what stands between "
+    "here and Upwell, or ask Upwell"
+)
+
 MEANINGS: dict[int, tuple[Meaning, str]] = {
+    400: (Meaning.REFUSED, ""),
     401: (
         Meaning.FATAL,
         "Upwell does not accept the API key; check api_key, or generate a new one",
     ),
+    402: (Meaning.FATAL, "Upwell wants to be paid first; ask Upwell"),
     403: (
-        Meaning.FATAL,
+        Meaning.FORBIDDEN,
         "the API key may not do this; ask Upwell for its permissions",
     ),
     404: (Meaning.FATAL, "there is no such endpoint; check api_url"),
-    405: (Meaning.FATAL, "this is not the Upwell API; check api_url"),
+    405: (Meaning.FATAL, NOT_UPWELL),
+    407: (Meaning.FATAL, "the proxy wants a user name and password; check its address"),
     408: (Meaning.AMBIGUOUS, ""),
+    409: (Meaning.REFUSED, ""),
     413: (Meaning.TOO_LARGE, ""),
+    422: (Meaning.REFUSED, ""),
     425: (Meaning.RETRYABLE, ""),
     429: (Meaning.RATE_LIMITED, ""),
-    501: (Meaning.FATAL, "this is not the Upwell API; check api_url"),
+    501: (Meaning.FATAL, NOT_UPWELL),
 }
 """Status to meaning, and for what ends the run what to do about it.
 
 The rest goes by its class, see `meaning_of`. The statuses are those of Upwell's page on
-error codes and of the gateways that may stand before it.
+error codes and of the gateways that may stand before it. Only those that are about the
+content of a request are refusals: any other would meet every row of the run.
 """
 
 
 def meaning_of(status: int) -> Meaning:
-    """Tell what a status means to a request that it answers."""
+    """Return what a status means to a request that it answers."""
     if status in MEANINGS:
         return MEANINGS[status][0]
-    if status < HTTPStatus.MULTIPLE_CHOICES:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Meaning.DONE
-    if status < HTTPStatus.BAD_REQUEST:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Meaning.FATAL
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Meaning.REFUSED
     return Meaning.AMBIGUOUS
 
 
 def remedy_for(status: int) -> str:
-    """Say what a person can do about a status that ends the run."""
+    """Return what a person can do about a status that ends the run."""
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return "redirects are not followed, to keep the key here; check api_url"
-    return MEANINGS[status][1]
+    return MEANINGS[status][1] if status in MEANINGS else NOT_SERVED
 
 
-def read_refusal(status: int, body: bytes) -> Refusal:
-    """Read the body of a refusal.
+def spellings(secret: str) -> re.Pattern[str]:
+    r"""Return a pattern that finds a secret however JSON or an address escapes it.
+
+    A server may quote what it does not like in JSON within JSON: `\/` is a `/`.
+    """
+    return re.compile(
+        "".join(
+            rf"(?:\\{{0,8}}{re.escape(c)}|(?i:\\{{1,8}}u{ord(c):04x}|%{ord(c):02x}))"
+            for c in secret
+        )
+    )
+
+
+def read_refusal(status: int, body: bytes, secret: re.Pattern[str]) -> Refusal:
+    """Return what the body of a refusal says.
 
     Args:
         status: The HTTP status.
         body: The body: `{"path", "error", "code"}` as the API sends at run time,
             `{"error": {"code", "message", "details"}}` as its documentation shows, or
             anything that a proxy makes up.
+        secret: Finds what must not be shown, see `spellings`.
     """
+
+    def shown(words: str, most: int = MOST_CHARACTERS) -> str:
+        return one_line(secret.sub("***", words).strip(), most)
+
+    code, words, row = _parts(body)
+    return Refusal(
+        status, shown(code, MOST_ID_CHARACTERS), shown(words) or _phrase(status), row
+    )
+
+
+def _parts(body: bytes) -> tuple[str, str, int | None]:
+    """Return the code, the words and the row of a refusal, as far as it has them."""
     try:
         content = json_codec.decode(body)
     except NotJSON:
         content = None
     if not isinstance(content, dict):
-        return Refusal(status, "", _phrase(status))
+        return "", "", None
     error = content.get("error")
     if isinstance(error, dict):
-        message = error.get("message")
-        details = _details(error.get("details"))
-        words = ": ".join(filter(None, (_text(message), details)))
-        return Refusal(status, _text(error.get("code")), _line(words, status))
+        message, details = _text(error.get("message")), _details(error.get("details"))
+        return (
+            _text(error.get("code")),
+            ": ".join(filter(None, (message, details))),
+            None,
+        )
     row = re.search(r"objects\[(\d{1,9})\]", _text(content.get("path")))
-    return Refusal(
-        status,
-        _text(content.get("code")),
-        _line(_text(error), status),
-        int(row[1]) if row else None,
-    )
+    return _text(content.get("code")), _text(error), int(row[1]) if row else None
 
 
 def _details(details: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -123,15 +156,6 @@ def _details(details: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, str) else ""
-
-
-def _line(words: str, status: int) -> str:
-    """Bring words from outside into one short printable line."""
-    shown = "".join(c if c.isprintable() else " " for c in words)
-    shown = " ".join(shown.split()) or _phrase(status)
-    if len(shown) > MOST_MESSAGE_CHARACTERS:
-        return f"{shown[:MOST_MESSAGE_CHARACTERS]}..."
-    return shown
 
 
 def _phrase(status: int) -> str:

@@ -37,6 +37,11 @@ class Retry:
         )
         self._failures = 0
 
+    @property
+    def began(self) -> bool:
+        """Whether the next try is a retry."""
+        return self._failures > 0
+
     def next_wait(self, why: str, status: int = 0) -> float:
         """Count a failure, and return the seconds to wait before the next retry.
 
@@ -70,7 +75,7 @@ class Retry:
 
         Args:
             why: How it failed.
-            pause: Seconds that the server asks to wait, if it said so.
+            pause: Seconds that the server asks to wait at least, if it said so.
             status: The HTTP status; 0 if no answer came.
 
         Raises:
@@ -78,7 +83,7 @@ class Retry:
             Stopped: If the run is stopped meanwhile.
         """
         seconds = self.next_wait(why, status)
-        if self._stop.wait(seconds if pause is None else pause):
+        if self._stop.wait(max(seconds, pause or 0)):
             raise Stopped
 
 

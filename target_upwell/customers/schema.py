@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import msgspec
 
@@ -94,6 +94,25 @@ PROPERTIES: dict[str, Property] = {
     )
 }
 
+
+class _Identity(TypedDict):
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    sourceSystem: str
+    sourceSystemId: str
+
+
+class Customer(_Identity, total=False):
+    """A customer as Upwell shows it, with the properties that can be compared."""
+
+    addresses: list[dict[str, Any]] | None
+    billToCustomerId: str | None
+    ccEmailAddresses: list[str | None] | None
+    customerRule: dict[str, Any] | None
+    emailAddress: str | None
+    metadata: Any
+    name: str | None
+
+
 CUSTOMERS = Resource(
     name="customers",
     key=("sourceSystem", "sourceSystemId"),
@@ -105,6 +124,7 @@ CUSTOMERS = Resource(
         related_input="customerRulesInput",
         related_reply="updateCustomerRules",
     ),
+    record=Customer,
 )
 """SEEN in Upwell's reference; the shapes of the replies too."""
 

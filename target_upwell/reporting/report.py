@@ -93,7 +93,7 @@ class Report:
             endpoint: Method and path.
             status: The HTTP status; 0 if no answer came.
             seconds: How long it took.
-            again: Whether it failed in a way that is worth another attempt.
+            again: Whether it was sent before.
         """
         with self._lock:
             self._requests += 1

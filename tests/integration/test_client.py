@@ -11,6 +11,7 @@ from answering_server import (
     CREATED,
     CUSTOMER,
     FOUND,
+    INPUT,
     KEY,
     UPDATED,
     Answer,
@@ -19,9 +20,9 @@ from answering_server import (
     update,
 )
 
-from target_upwell.api.client import Update
+from target_upwell.api.replies import Update
 from target_upwell.customers.schema import CUSTOMERS
-from target_upwell.exceptions import Refused, RunError, TooLarge
+from target_upwell.exceptions import Refused, RunError, Stopped, TooLarge
 
 # What is asked
 
@@ -46,7 +47,7 @@ from target_upwell.exceptions import Refused, RunError, TooLarge
             create,
             CREATED,
             "/api/rest/bulk-customers",
-            {"inputs": [{"name": "A"}, {"name": "B"}]},
+            {"inputs": [json.loads(INPUT)]},
             [CUSTOMER],
         ),
         (
@@ -96,8 +97,14 @@ def test_a_rule_travels_beside_the_columns(server):
     [
         (401, "check api_key"),
         (403, "may not"),
+        (402, "paid"),
         (404, "check api_url"),
         (405, "check api_url"),
+        (407, "proxy"),
+        (410, "not served"),
+        (423, "not served"),
+        (431, "not served"),
+        (451, "not served"),
         (501, "check api_url"),
         (301, "redirects are not followed"),
         (308, "redirects are not followed"),
@@ -141,6 +148,35 @@ def test_a_refusal_is_told_in_upwells_words(server, status):
     assert len(server.asked) == 2
 
 
+@pytest.mark.parametrize("status", [400, 409, 422])
+def test_a_refusal_does_not_end_the_run(server, status):
+    client = server.connect(Answer(status), Answer(body=UPDATED)).client
+    with pytest.raises(Refused):
+        create(client)
+    assert update(client) == (1, 0)
+
+
+def test_a_403_where_other_requests_were_taken_is_about_this_one(server):
+    answers = [Answer(body=CREATED), Answer(403), Answer(body=CREATED), Answer(403)]
+    client = server.connect(*answers).client
+    create(client)
+    with pytest.raises(Refused, match="403"):
+        create(client)
+    assert create(client) == [CUSTOMER]
+    # That creating is allowed says nothing about updating.
+    with pytest.raises(RunError, match="may not"):
+        update(client)
+
+
+def test_nothing_new_begins_once_the_run_is_stopped(server):
+    connection = server.connect(Answer(body=FOUND))
+    connection.stop.set()
+    for ask in (search, create, update):
+        with pytest.raises(Stopped):
+            ask(connection.client)
+    assert server.asked == []
+
+
 def test_a_body_that_is_too_large_is_told_apart(server):
     client = server.connect(Answer(413, "<html>")).client
     with pytest.raises(TooLarge):
@@ -150,16 +186,13 @@ def test_a_body_that_is_too_large_is_told_apart(server):
 # The surroundings
 
 
-@pytest.mark.parametrize("with_proxies", [True, False])
-def test_netrc_has_no_say_in_what_is_sent(server, tmp_path, monkeypatch, with_proxies):
+def test_netrc_has_no_say_in_what_is_sent(server, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     client = server.connect(Answer(body=FOUND)).client
-    # As it is with an address that is not on this machine.
-    client._use_proxies = with_proxies
     search(client)
     assert server.asked[0].headers["Authorization"] == KEY
 

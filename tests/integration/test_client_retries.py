@@ -12,6 +12,7 @@ from answering_server import (
     CREATED,
     CUSTOMER,
     FOUND,
+    INPUT,
     UPDATED,
     Answer,
     create,
@@ -22,7 +23,13 @@ from answering_server import (
 from target_upwell.api import retry as retry_module
 from target_upwell.api.client import SHORTEST_PAUSE_SECONDS
 from target_upwell.api.retry import Retry, retry_after
-from target_upwell.exceptions import AmbiguousOutcome, RunError, Stopped
+from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.exceptions import (
+    AmbiguousOutcome,
+    RetriesExhausted,
+    RunError,
+    Stopped,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +87,9 @@ def test_a_refused_connection_is_tried_again_and_then_ends_in_words(server):
         connection = server.connect(api_url=url)
         with pytest.raises(RunError, match=r"failed 3 times.*connection was refused"):
             search(connection.client)
-    assert connection.observed == [("POST /customers/search", 0, True)] * 3
+    assert connection.observed == [
+        ("POST /customers/search", 0, again) for again in (False, True, True)
+    ]
     assert len(connection.waits) == 2
 
 
@@ -100,9 +109,55 @@ def test_the_retries_of_all_kinds_are_counted_together(server):
 
 
 def test_without_retries_there_is_one_attempt(server):
-    with pytest.raises(RunError):
+    with pytest.raises(RetriesExhausted) as caught:
         search(server.connect(Answer(503), max_retries=0).client)
+    assert caught.value.status == 503
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (Answer(500), 500),
+        (Answer(429), 429),
+        (Answer(425), 425),
+        (Answer(200, ""), 200),
+    ],
+)
+def test_the_last_status_is_known_when_the_retries_are_exhausted(
+    server, answer, status
+):
+    with pytest.raises(RetriesExhausted) as caught:
+        update(server.connect(*[answer] * 3).client)
+    assert caught.value.status == status
+    with pytest.raises(RetriesExhausted) as caught:
+        update(server.connect(*[Answer(hangs_up=True)] * 3).client)
+    assert caught.value.status == 0
+
+
+def test_a_retry_is_a_request_that_was_sent_again(server):
+    connection = server.connect(Answer(429), Answer(503), Answer(body=FOUND))
+    search(connection.client)
+    assert [again for _, _, again in connection.observed] == [False, True, True]
+
+
+def test_what_is_tried_has_as_many_retries_as_its_caller_says(server):
+    client = server.connect(max_retries=8).client
+    retry = client.retry("a part of a batch", 1)
+    retry.wait("why")
+    with pytest.raises(RetriesExhausted, match="a part of a batch failed 2 times"):
+        retry.wait("why", status=500)
+
+
+def test_an_insert_that_is_sent_again_by_its_caller_is_a_retry(server):
+    connection = server.connect(Answer(503), Answer(body=CREATED))
+    retry = connection.client.retry("x")
+    with pytest.raises(AmbiguousOutcome) as caught:
+        connection.client.create(CUSTOMERS, [INPUT], retry)
+    assert caught.value.status == 503
+    retry.wait("why")
+    connection.client.create(CUSTOMERS, [INPUT], retry)
+    assert [again for _, _, again in connection.observed] == [False, True]
 
 
 # Waiting
@@ -129,11 +184,15 @@ def test_a_wait_ends_when_the_run_is_stopped():
 
 
 @pytest.mark.parametrize("status", [425, 429, 503])
-def test_the_server_says_how_long_to_wait(server, status):
-    answer = Answer(status, headers=(("Retry-After", "17"),))
-    connection = server.connect(answer, Answer(body=FOUND))
+def test_the_server_says_how_long_to_wait_at_least(server, status, monkeypatch):
+    answers = [
+        Answer(status, headers=(("Retry-After", value),))
+        for value in ("17", "0", "Fri, 31 Dec 1999 23:59:59 GMT", "3", "3")
+    ]
+    monkeypatch.setattr(retry_module.backoff, "full_jitter", lambda seconds: seconds)
+    connection = server.connect(*answers, Answer(body=FOUND), max_retries=5)
     search(connection.client)
-    assert connection.waits + connection.pauses == [17]
+    assert connection.waits + connection.pauses == [17, 2, 4, 8, 16]
 
 
 def test_a_limit_that_does_not_say_how_long_is_left_alone_for_a_second(server):

@@ -16,6 +16,7 @@ from target_upwell.customers.schema import CUSTOMERS
 
 KEY = "uk_live_4711secret"
 CUSTOMER = {"id": "cus_1", "sourceSystem": "S", "sourceSystemId": "1", "name": "A"}
+INPUT = b'{"name":"A","sourceSystem":"S","sourceSystemId":"1"}'
 FOUND = json.dumps({"customers": [CUSTOMER]})
 CREATED = json.dumps({"createCustomers": {"returning": [CUSTOMER]}})
 UPDATED = json.dumps(
@@ -55,6 +56,7 @@ class Connection(NamedTuple):
 
     client: Client
     observed: list
+    stop: threading.Event
     waits: list
     pauses: list
 
@@ -111,6 +113,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        """Say nothing of clients that hang up on it."""
+
+
 class AnsweringServer:
     """The server; leaving the `with` block stops it.
 
@@ -121,7 +128,7 @@ class AnsweringServer:
     """
 
     def __init__(self):
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.01,), daemon=True
         )
@@ -157,7 +164,7 @@ class AnsweringServer:
             observed.append((endpoint, status, again))
 
         client = Client(checked, gate, stop, observe)
-        return Connection(client, observed, stop.noted, gate.pauses)
+        return Connection(client, observed, stop, stop.noted, gate.pauses)
 
 
 def search(client):
@@ -167,7 +174,7 @@ def search(client):
 
 def create(client):
     """Ask for something that must not be asked twice blindly."""
-    return client.create(CUSTOMERS, [b'{"name":"A"}', b'{"name":"B"}'])
+    return client.create(CUSTOMERS, [INPUT])
 
 
 def update(client):

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from target_upwell.api.responses import (
-    MEANINGS,
     Meaning,
     meaning_of,
     read_refusal,
     remedy_for,
+    spellings,
 )
 from target_upwell.exceptions import Refusal
 
@@ -28,16 +28,24 @@ from target_upwell.exceptions import Refusal
         (308, Meaning.FATAL),
         (400, Meaning.REFUSED),
         (401, Meaning.FATAL),
-        (403, Meaning.FATAL),
+        (402, Meaning.FATAL),
+        (403, Meaning.FORBIDDEN),
         (404, Meaning.FATAL),
         (405, Meaning.FATAL),
         (408, Meaning.AMBIGUOUS),
         (409, Meaning.REFUSED),
         (413, Meaning.TOO_LARGE),
-        (418, Meaning.REFUSED),
+        (406, Meaning.FATAL),
+        (407, Meaning.FATAL),
+        (410, Meaning.FATAL),
+        (418, Meaning.FATAL),
         (422, Meaning.REFUSED),
+        (423, Meaning.FATAL),
         (425, Meaning.RETRYABLE),
         (429, Meaning.RATE_LIMITED),
+        (431, Meaning.FATAL),
+        (451, Meaning.FATAL),
+        (102, Meaning.AMBIGUOUS),
         (500, Meaning.AMBIGUOUS),
         (501, Meaning.FATAL),
         (502, Meaning.AMBIGUOUS),
@@ -52,11 +60,13 @@ def test_each_status_means_one_thing(status, meaning):
 
 @pytest.mark.parametrize(
     "status",
-    [s for s, (meaning, _) in MEANINGS.items() if meaning is Meaning.FATAL]
-    + [301, 302, 303, 307, 308],
+    [s for s in range(300, 600) if meaning_of(s) in {Meaning.FATAL, Meaning.FORBIDDEN}],
 )
 def test_whatever_ends_the_run_comes_with_a_remedy(status):
     assert remedy_for(status)
+
+
+NO_SECRET = spellings("uk_live_4711secret")
 
 
 def body(**content):
@@ -154,7 +164,7 @@ ROW_3 = "$.selectionSet.insertCustomers.args.objects[3]"
         ),
         pytest.param(
             body(error="one\ntwo\r\x1b[31mthree\u2028four\t five\x00"),
-            Refusal(400, "", "one two [31mthree four five"),
+            Refusal(400, "", r"one two \x1b[31mthree four five\x00"),
             id="control characters",
         ),
         pytest.param(
@@ -166,15 +176,64 @@ ROW_3 = "$.selectionSet.insertCustomers.args.objects[3]"
     ],
 )
 def test_a_refusal_is_read_from_whatever_the_body_is(content, wanted):
-    assert read_refusal(400, content) == wanted
+    assert read_refusal(400, content, NO_SECRET) == wanted
+
+
+KEY = 'k/<e"y>é1'
+
+
+def escaped(text):
+    return "".join(f"\\u{ord(c):04X}" for c in text)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        KEY,
+        json.dumps(KEY)[1:-1],
+        json.dumps(json.dumps(KEY))[1:-1],
+        KEY.replace("/", "\\/"),
+        escaped(KEY),
+        KEY.replace("<", "\\u003c").replace(">", "\\u003E"),
+        "k%2f%3Ce%22y%3E%e91",
+    ],
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"error": "the key QUOTED is bad"},
+        {"error": "no", "code": "QUOTED"},
+        {"error": {"message": "QUOTED", "code": "QUOTED"}},
+        {"error": {"details": [{"field": "QUOTED", "issue": "QUOTED"}]}},
+        {"error": "x" * 290 + "QUOTED"},
+    ],
+)
+def test_a_secret_is_masked_however_it_is_escaped(content, quoted):
+    inside = json.dumps(content).replace("QUOTED", json.dumps(quoted)[1:-1])
+    refusal = read_refusal(400, inside.encode(), spellings(KEY))
+    assert "***" in str(refusal)
+    assert quoted not in str(refusal)
+    for part in ("k/", 'e"y', "003", "%2"):
+        assert part not in str(refusal)
+
+
+def test_masking_takes_no_longer_for_a_text_of_backslashes():
+    text = body(error="\\" * 200_000)
+    assert read_refusal(400, text, spellings("a\\b\\c")).message
+
+
+def test_a_code_from_outside_is_short_and_printable():
+    code = read_refusal(400, body(error="no", code="x\n\x1b" * 1000), NO_SECRET).code
+    assert code.isprintable()
+    assert len(code) <= 103
 
 
 def test_a_status_without_a_name_still_has_words():
-    assert read_refusal(499, b"").message == "no reason given"
+    assert read_refusal(499, b"", NO_SECRET).message == "no reason given"
 
 
 def test_long_words_are_cut_to_one_line():
-    message = read_refusal(400, body(error="word " * 1000)).message
+    message = read_refusal(400, body(error="word " * 1000), NO_SECRET).message
     assert len(message) < 310
     assert message.endswith("...")
 

@@ -1,0 +1,107 @@
+"""What the replies of a resource look like, checked once, where they come in.
+
+What does not fit is a reply that can't be read. Nothing behind this guards against
+shapes.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+
+from msgspec import Meta, Struct, defstruct
+
+from target_upwell import json_codec
+from target_upwell.exceptions import NotJSON
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_upwell.resource import Resource
+
+Record = dict[str, Any]
+"""A record as Upwell shows it, with the properties that its resource names."""
+
+
+class Update(NamedTuple):
+    """How many rows an update touched, and how many of the related rows."""
+
+    rows: int
+    related: int
+
+
+class _Touched(Struct):
+    affectedRows: Annotated[int, Meta(ge=0)]  # noqa: N815 - as the API spells it
+
+
+def read_found(resource: Resource, reply: bytes) -> list[Record]:
+    """Return the records that a search found.
+
+    Raises:
+        NotJSON: If the reply is not what a search replies.
+    """
+    key = resource.search.reply
+    kind = _reply((key, _records(resource)))
+    return cast("list[Record]", getattr(json_codec.decode_as(kind, reply), key))
+
+
+def read_created(
+    resource: Resource, inputs: Sequence[bytes], reply: bytes
+) -> list[Record]:
+    """Return the records that an insert created.
+
+    Args:
+        resource: Their resource.
+        inputs: What was sent.
+        reply: The body of the reply.
+
+    Raises:
+        NotJSON: If the reply is not what an insert replies, or does not name each
+            record that was sent once, and no other.
+    """
+    key = resource.bulk.reply
+    kind = _reply((key, _reply(("returning", _records(resource)))))
+    records = getattr(json_codec.decode_as(kind, reply), key).returning
+    identity = _reply(*((name, str) for name in resource.key))
+    sent = [json_codec.decode_as(identity, one) for one in inputs]
+    if sorted(_key(resource, record) for record in records) != sorted(
+        tuple(getattr(one, name) for name in resource.key) for one in sent
+    ):
+        raise NotJSON("it names other records than were sent")
+    return cast("list[Record]", records)
+
+
+def read_update(resource: Resource, reply: bytes) -> Update:
+    """Return what an update touched.
+
+    Raises:
+        NotJSON: If the reply is not what an update replies.
+    """
+    update = resource.update
+    kind = _reply(
+        (update.endpoint.reply, _Touched | None),
+        (update.related_reply, _Touched | None, None),
+    )
+    content = json_codec.decode_as(kind, reply)
+    rows, related = (
+        touched.affectedRows if touched else 0
+        for touched in (
+            getattr(content, update.endpoint.reply),
+            getattr(content, update.related_reply),
+        )
+    )
+    return Update(rows, related)
+
+
+def _key(resource: Resource, record: Record) -> tuple[str, ...]:
+    return tuple(record[name] for name in resource.key)
+
+
+@cache
+def _records(resource: Resource) -> Any:  # noqa: ANN401 - a type
+    return list[resource.record]  # type: ignore[name-defined]
+
+
+@cache
+def _reply(*fields: tuple[Any, ...]) -> Any:  # noqa: ANN401 - a type
+    return defstruct("Reply", fields)

@@ -1,0 +1,338 @@
+"""What a server may not do to the client: hold it up, fill it, or lead it astray."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import ssl
+import subprocess
+import tracemalloc
+
+import pytest
+from answering_server import (
+    CREATED,
+    CUSTOMER,
+    FOUND,
+    UPDATED,
+    Answer,
+    create,
+    search,
+    update,
+)
+from raw_server import RawServer
+
+from target_upwell.api import transport
+from target_upwell.exceptions import AmbiguousOutcome, RunError
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+WHOLE = HEAD + f"Content-Length: {len(CREATED)}\r\n\r\n{CREATED}".encode()
+MANY = 400
+"""Times that a slow server sends something: for longer than any time-out here."""
+
+
+def pieces(whole):
+    return [whole[i : i + 1] for i in range(len(whole))]
+
+
+def chunk(content):
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+SLOW = {
+    "the head, a byte at a time": [*pieces(HEAD + b"X-Long: " + b"x" * MANY), WHOLE],
+    "the body, a byte at a time": [
+        HEAD,
+        f"Content-Length: {len(CREATED) + MANY}\r\n\r\n".encode(),
+        *[b" "] * MANY,
+        CREATED.encode(),
+    ],
+    "100 Continue again and again": [*[b"HTTP/1.1 100 Continue\r\n\r\n"] * MANY, WHOLE],
+    "chunks of spaces": [
+        HEAD,
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        *[chunk(b" ")] * MANY,
+        chunk(CREATED.encode()),
+        b"0\r\n\r\n",
+    ],
+    "a chunk's length, a digit at a time": [
+        HEAD,
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        *[b"0"] * MANY,
+        chunk(CREATED.encode()),
+        b"0\r\n\r\n",
+    ],
+}
+
+
+@pytest.mark.parametrize("parts", SLOW.values(), ids=SLOW)
+def test_an_attempt_ends_in_time_however_slowly_the_answer_comes(server, parts):
+    # A client that waits anew for each byte would get a whole answer in the end.
+    def slowly(send, wait):
+        for part in parts:
+            send(part)
+            if wait(0.025):
+                return
+
+    with RawServer(slowly) as slow:
+        client = server.connect(api_url=slow.url, request_timeout=0.3).client
+        with pytest.raises(AmbiguousOutcome, match="no answer in time"):
+            create(client)
+
+
+def endless(send, _):
+    while True:
+        send(b" " * 65536)
+
+
+BOMB = gzip.compress(b" " * 1_000_000)
+FLOODS = {
+    "a body": [HEAD, b"Content-Length: 99999999999\r\n\r\n"],
+    "a body without a length": [HEAD, b"\r\n"],
+    "a chunk": [HEAD, b"Transfer-Encoding: chunked\r\n\r\nfffffffff\r\n"],
+}
+
+
+@pytest.mark.parametrize("parts", FLOODS.values(), ids=FLOODS)
+def test_an_answer_without_an_end_is_given_up(server, monkeypatch, parts):
+    monkeypatch.setattr(transport, "MOST_ANSWER_BYTES", 500_000)
+
+    def flood(send, wait):
+        send(b"".join(parts))
+        endless(send, wait)
+
+    with RawServer(flood) as flooding:
+        client = server.connect(api_url=flooding.url).client
+        with pytest.raises(AmbiguousOutcome, match="an answer of more than"):
+            create(client)
+
+
+@pytest.mark.parametrize("start", [HEAD + b"X: ", b"", HEAD + b"X: y\r\n" * 1000])
+def test_a_head_without_an_end_is_given_up(server, start):
+    def flood(send, wait):
+        send(start)
+        endless(send, wait)
+
+    with (
+        RawServer(flood) as flooding,
+        pytest.raises(AmbiguousOutcome, match="the connection was lost"),
+    ):
+        create(server.connect(api_url=flooding.url).client)
+
+
+def packed(content):
+    return Answer(200, content, headers=(("Content-Encoding", "gzip"),))
+
+
+def test_a_packed_answer_is_read(server):
+    answer = packed(gzip.compress(FOUND.encode()))
+    assert search(server.connect(answer).client) == [CUSTOMER]
+    assert server.asked[0].headers["Accept-Encoding"] == "gzip"
+
+
+def test_an_answer_that_unpacks_to_too_much_takes_little_memory(server):
+    bomb = gzip.compress(b" " * 300_000_000, compresslevel=1)
+    client = server.connect(packed(bomb)).client
+    tracemalloc.start()
+    try:
+        with pytest.raises(AmbiguousOutcome, match="an answer of more than 32 MB"):
+            create(client)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * transport.MOST_ANSWER_BYTES
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        packed(b"no gzip"),
+        packed(gzip.compress(CREATED.encode())[:-9]),
+        Answer(200, CREATED, headers=(("Content-Encoding", "br"),)),
+        Answer(200, BOMB, headers=(("Content-Encoding", "gzip, gzip"),)),
+    ],
+)
+def test_an_answer_that_can_not_be_unpacked_is_ambiguous(server, answer):
+    with pytest.raises(AmbiguousOutcome, match="an answer"):
+        create(server.connect(answer).client)
+
+
+# Whatever is no answer
+
+
+RAW = {
+    "nothing": b"",
+    "no HTTP": b"220 smtp.example ready\r\n",
+    "half a head": b"HTTP/1.1 20",
+    "a status that is none": b"HTTP/1.1 2OO OK\r\n\r\n",
+    "a status of one digit": b"HTTP/1.1 2 OK\r\n\r\n",
+    "a version that is none": b"HTTP/9.9 200 OK\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "a length that is none": HEAD + b"Content-Length: many\r\n\r\n{}",
+    "a length below nothing": HEAD + b"Content-Length: -5\r\n\r\n{}",
+    "a chunk's length that is none": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "a chunk's length below nothing": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n",
+    "a chunk's end missing": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
+    "headers that are none": HEAD + b"\xff\xfe no colon\r\n: \r\n\r\n{}",
+    "another protocol": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "a cut body": HEAD + b"Content-Length: 500\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whatever_is_no_answer_is_an_ambiguous_outcome(server, raw, caplog):
+    caplog.set_level("DEBUG")
+    with RawServer(lambda send, _: send(raw)) as broken:
+        client = server.connect(api_url=broken.url, max_retries=1).client
+        with pytest.raises(AmbiguousOutcome):
+            create(client)
+        with pytest.raises(RunError, match="failed 2 times"):
+            update(client)
+    assert "Traceback" not in caplog.text
+    assert "no colon" not in caplog.text
+
+
+FOREIGN = {**CUSTOMER, "sourceSystemId": "2"}
+
+
+def with_customer(**news):
+    customer = {**CUSTOMER, **news}
+    return {
+        search: {"customers": [customer]},
+        create: {"createCustomers": {"returning": [customer]}},
+    }
+
+
+def created(*customers):
+    return {create: {"createCustomers": {"returning": [*customers]}}}
+
+
+def updated(**reply):
+    return {update: {"updateCustomer": {"affectedRows": 1}, **reply}}
+
+
+UNFIT = {
+    "an address that is null": with_customer(addresses=[None]),
+    "addresses that are a number": with_customer(addresses=5),
+    "a rule that is a number": with_customer(customerRule=5),
+    "a name that is a list": with_customer(name=["A"]),
+    "an id that is a number": with_customer(id=1),
+    "an empty id": with_customer(id=""),
+    "no source key": with_customer(sourceSystem=None),
+    "a padded id": created({**CUSTOMER, "sourceSystemId": "1 "}),
+    "one customer more": created(CUSTOMER, FOREIGN),
+    "another customer": created(FOREIGN),
+    "a customer twice": created(CUSTOMER, CUSTOMER),
+    "a customer too few": created(),
+    "endless rows": updated(updateCustomer={"affectedRows": float("inf")}),
+    "rows below nothing": updated(updateCustomer={"affectedRows": -1}),
+    "half a row": updated(updateCustomer={"affectedRows": 0.5}),
+    "rows as text": updated(updateCustomer={"affectedRows": "1"}),
+    "rows that are true": updated(updateCustomer={"affectedRows": True}),
+    "a rule's reply that is a list": updated(updateCustomerRules=[]),
+    "no rows": updated(updateCustomer={}),
+}
+
+
+@pytest.mark.parametrize("replies", UNFIT.values(), ids=UNFIT)
+def test_a_reply_that_does_not_fit_is_an_ambiguous_outcome(server, replies):
+    for ask, reply in replies.items():
+        answer = Answer(body=json.dumps(reply))
+        if ask is create:
+            with pytest.raises(AmbiguousOutcome, match="can't be read"):
+                create(server.connect(answer).client)
+            continue
+        good = Answer(body=FOUND if ask is search else UPDATED)
+        assert ask(server.connect(answer, good).client)
+        assert not server.answers
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1.10", "1e400", "123456789012345678901234567890", "0.1000000000000000055"],
+)
+def test_a_number_in_a_reply_stays_as_it_is(server, number):
+    body = json.dumps({"customers": [{**CUSTOMER, "metadata": {"n": "NUMBER"}}]})
+    answer = Answer(body=body.replace('"NUMBER"', number))
+    (customer,) = search(server.connect(answer).client)
+    assert str(customer["metadata"]["n"]).lower() in {number, "1e+400"}
+
+
+def test_a_number_that_nothing_can_hold_is_no_defect(server):
+    body = json.dumps({"customers": [{**CUSTOMER, "metadata": "NUMBER"}]})
+    answer = Answer(body=body.replace('"NUMBER"', "1e99999999999999999999"))
+    assert search(server.connect(answer, Answer(body=FOUND)).client) == [CUSTOMER]
+
+
+# Where a server would lead the client
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://[::1", "http://127.0.0.1:99999/", "//", "\xff", "file:///etc/passwd"],
+)
+def test_a_redirect_to_what_is_no_address_is_still_a_redirect(server, location):
+    client = server.connect(Answer(302, headers=(("Location", location),))).client
+    with pytest.raises(RunError, match="redirects are not followed"):
+        search(client)
+
+
+def test_cookies_are_not_kept(server):
+    cookie = (("Set-Cookie", "a=b; Path=/"),)
+    client = server.connect(
+        Answer(body=FOUND, headers=cookie), Answer(body=FOUND, headers=cookie)
+    ).client
+    search(client)
+    search(client)
+    assert "Cookie" not in server.asked[1].headers
+
+
+# Certificates
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def test_an_encrypted_address_of_this_machine_obeys_the_bundle(
+    server, certificate, monkeypatch
+):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+
+    with RawServer(lambda send, _: send(WHOLE), context) as encrypted:
+        address = encrypted.url.replace("http://127.0.0.1", "https://localhost")
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        with pytest.raises(AmbiguousOutcome, match="certificate was not accepted"):
+            create(server.connect(api_url=address).client)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
+        assert create(server.connect(api_url=address).client) == [CUSTOMER]
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "no certificate", ""])
+def test_a_bundle_that_can_not_be_read_ends_the_run(
+    server, tmp_path, monkeypatch, variable, content
+):
+    bundle = tmp_path / "bundle.pem"
+    if content is not None:
+        bundle.write_text(content)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(bundle))
+    with pytest.raises(RunError, match=f"{variable}: .* remove it"):
+        search(server.connect(api_url="https://localhost:9/").client)

@@ -1,0 +1,57 @@
+"""A server that sends bytes as a test writes them, HTTP or not."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+
+class RawServer:
+    """Answers each request with what `script` sends; leaving the `with` block stops it.
+
+    Attributes:
+        url: Where it is.
+        stopped: Set when the test is over, for scripts that go on for long.
+    """
+
+    def __init__(self, script, tls=None):
+        self._script = script
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self.stopped = threading.Event()
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/api/rest"
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                if self._tls:
+                    with contextlib.suppress(OSError):
+                        connection = self._tls.wrap_socket(connection, server_side=True)
+                with connection, contextlib.suppress(OSError):
+                    self._read_request(connection)
+                    self._script(connection.sendall, self.stopped.wait)
+
+    def _read_request(self, connection):
+        """Read all of it: what is left unread would cut the answer short."""
+        with connection.makefile("rb") as request:
+            length = 0
+            for line in iter(request.readline, b"\r\n"):
+                name, _, value = line.partition(b":")
+                if name.lower() == b"content-length":
+                    length = int(value)
+                elif not line:
+                    return
+            request.read(length)
