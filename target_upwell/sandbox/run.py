@@ -8,8 +8,10 @@ import signal
 import sqlite3
 import stat
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from target_upwell.sandbox.run_files import known_files
 from target_upwell.sandbox.server.server import Options, Server
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ async def run(options: Options, command: Sequence[str], *, keep: bool = False) -
         there is no such command.
     """
     try:
-        async with Server(options) as server:
+        files = known_files(command, os.environ)
+        async with Server(replace(options, files=files)) as server:
             _warn_about(options.database)
             before = server.journal.totals().requests
             try:

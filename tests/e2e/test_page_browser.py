@@ -51,6 +51,9 @@ def loaded():
         changed = {**first[99], "emailAddress": "new@x.example"}
         assert "1 updated" in load(sandbox, changed)
         sandbox.call("POST", "/customers", {"input": {}})
+        address = {"data": [{"country": "USA", "streetLine1": "x" * 300}]}
+        refused = {"inputs": [{"name": "A"}, {"name": "B", "addresses": address}]}
+        sandbox.call("POST", "/bulk-customers", refused)
         yield sandbox
 
 
@@ -194,8 +197,13 @@ FAINT = """() => {
 def addresses(sandbox):
     """One of each view."""
     customer_id = sandbox.customer("TMSEZ", "100")["id"]
-    number = sandbox.requests()[-2]["number"]
-    return [*VIEWS, f"/?customer={customer_id}", f"/?request={number}"]
+    updated, _, refused = (row["number"] for row in sandbox.requests()[-3:])
+    return [
+        *VIEWS,
+        f"/?customer={customer_id}",
+        f"/?request={updated}",
+        f"/?request={refused}",
+    ]
 
 
 def test_every_view_is_sound_for_who_cannot_see_it(page, loaded):
@@ -252,9 +260,51 @@ def test_the_skip_link_leads_to_the_content(page, loaded):
     assert page.evaluate("document.activeElement.id") == "content"
 
 
-def test_a_narrow_window_needs_no_sideways_scrolling(page, loaded):
-    page.set_viewport_size({"width": 320, "height": 640})
+# Every text that a phone would show in part: beyond its box, or beyond the window.
+CUT_OFF = """() => {
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const cut = [];
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim();
+    const element = walk.currentNode.parentElement;
+    if (!text || element.closest(".hidden,thead,.skip")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(walk.currentNode);
+    for (const box of range.getClientRects())
+      if (box.left < 0 || box.right > innerWidth) cut.push(text);
+    for (let e = element; e; e = e.parentElement)
+      if (getComputedStyle(e).overflowX !== "visible" && e.scrollWidth > e.clientWidth)
+        cut.push(text);
+  }
+  return cut;
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_a_narrow_window_cuts_nothing_off(page, loaded, width):
+    page.set_viewport_size({"width": width, "height": 640})
     for address in addresses(loaded):
         page.goto(f"{loaded.root}{address}")
 
-        assert page.evaluate("document.documentElement.scrollWidth") == 320, address
+        assert page.evaluate("document.documentElement.scrollWidth") == width, address
+        assert page.evaluate(CUT_OFF) == [], address
+
+
+def test_a_phone_shows_the_e_mail_address(page, loaded):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{loaded.root}/?q=ceramics")
+
+    assert page.get_by_text("new@x.example").is_visible()
+    assert page.get_by_role("cell", name="new@x.example").count() == 1
+
+
+def test_a_refused_request_is_found_and_says_why(page, loaded):
+    page.goto(loaded.root)
+    page.get_by_role("link", name="2", exact=True).click()
+    page.get_by_role("heading", name="Refused requests").wait_for()
+    page.get_by_role("row").nth(1).get_by_role("link").click()
+
+    page.get_by_role("heading", name="Why it was refused").wait_for()
+    assert page.get_by_text("but found 'USA'").first.is_visible()
+    row = page.get_by_role("row", name="B none")
+    assert row.get_by_text("this one").is_visible()

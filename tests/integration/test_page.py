@@ -12,12 +12,15 @@ COLUMNS = [
     "Name",
     "Source id",
     "E-mail address",
-    "Created",
     "Updated",
     "Last change, UTC",
 ]
 NONE = "\N{EN DASH}"
-ONCE, TWICE = "1\N{MULTIPLICATION SIGN}", "2\N{MULTIPLICATION SIGN}"
+UNIQUE = (
+    "Uniqueness violation. duplicate key value violates unique constraint"
+    ' "customers_source_system_source_system_id_key"'
+)
+TWICE = "2\N{MULTIPLICATION SIGN}"
 
 
 def given(number, **properties):
@@ -68,10 +71,10 @@ def test_customers_come_by_last_change_with_how_often_they_were_written(account)
     (table,) = look(account).tables
 
     assert table[0] == COLUMNS
-    assert [row[:5] for row in table[1:]] == [
-        ["Customer 1 renamed twice", "1 TMS", "1@x.example", ONCE, TWICE],
-        ["Customer 3", "3 TMS", "3@x.example", ONCE, NONE],
-        ["Customer 2", "2 TMS", "2@x.example", ONCE, NONE],
+    assert [row[:4] for row in table[1:]] == [
+        ["Customer 1 renamed twice", "1 TMS", "1@x.example", TWICE],
+        ["Customer 3", "3 TMS", "3@x.example", NONE],
+        ["Customer 2", "2 TMS", "2@x.example", NONE],
     ]
 
 
@@ -175,14 +178,14 @@ def test_a_customer_is_shown_in_full(account):
     page = look(account, f"/?customer={customer_id}")
 
     assert page.title == "Customer 1 · Upwell sandbox"
-    assert "1 in TMS. Created once, never updated." in page.text
+    assert "1 in TMS. Never updated." in page.text
     facts = dict(page.tables[0][1:])
     assert facts["name"] == "Customer 1"
     assert facts["ccEmailAddresses"] == "a@x.example b@x.example"
     assert facts["emailAddress"] == "empty text"
     assert "city Peña Alta country MX" in facts["addresses"]
     assert "dueOption 30" in facts["customerRule"]
-    assert '{ "on": [ 1, {} ] }' in facts["metadata"]
+    assert "deep er still on 1 empty object" in facts["metadata"]
     assert "limit 12.5" in facts["metadata"]
     assert "no null" in facts["metadata"]
     assert page.links[parent] == f"/?customer={parent}"
@@ -267,15 +270,13 @@ def test_requests_are_listed_with_what_became_of_them(account):
 
     (table,) = page.tables
     assert table[0] == [
-        "Request",
+        "Number",
         "Time, UTC",
-        "Method",
-        "Path",
+        "Request line",
         "Rows",
         "Status",
         "Milliseconds",
-        "Injected fault",
-        "Effect",
+        "Outcome",
     ]
     log = account.requests()
     assert [row[0] for row in table[1:]] == [str(r["number"]) for r in log][::-1]
@@ -283,15 +284,112 @@ def test_requests_are_listed_with_what_became_of_them(account):
         ::-1
     ]
     bulk, customers = "/api/rest/bulk-customers", "/api/rest/customers"
-    assert [row[2:6] + row[7:] for row in table[:0:-1]] == [
-        ["POST", bulk, "2", "200", NONE, "2 created"],
-        ["POST", bulk, "1", "400", NONE, NONE],
-        ["GET", customers, "0", "503", "503", NONE],
-        ["GET", customers, "0", "no answer", "reset", NONE],
-        ["PUT", customers, "1", "200", NONE, "1 updated"],
+    assert [row[2:5] + row[6:] for row in table[:0:-1]] == [
+        [f"POST {bulk}", "2", "200", "2 created"],
+        [f"POST {bulk}", "1", "400", UNIQUE],
+        [f"GET {customers}", "0", "503", "injected 503"],
+        [f"GET {customers}", "0", "no answer", "injected reset"],
+        [f"PUT {customers}", "1", "200", "1 updated"],
     ]
     refused = look(account, page.links["Refused"]).tables[0]
-    assert [row[5] for row in refused[1:]] == ["503", "400"]
+    assert [row[4] for row in refused[1:]] == ["503", "400"]
+
+
+def test_a_refused_request_shows_why_and_who_was_in_it(account):
+    ids = create(account, given(1))
+    body = {"inputs": [given(2), given(1), {"name": "Keyless"}]}
+    account.call("POST", "/bulk-customers", body)
+    number = account.requests()[-1]["number"]
+
+    page = look(account, f"/?request={number}")
+
+    assert page.headings == [
+        f"Request {number}",
+        "Why it was refused",
+        "What was in it",
+    ]
+    assert UNIQUE in page.text
+    assert "constraint-violation" in page.text
+    assert page.tables == [
+        [
+            ["Name", "Source id", "In the account", "Refused for"],
+            ["Customer 2", "2 TMS", "not there", "not said"],
+            ["Customer 1", "1 TMS", "there now", "not said"],
+            ["Keyless", "none", "not there", "not said"],
+        ]
+    ]
+    assert page.links["there now"] == f"/?customer={ids['1']}"
+
+
+def test_a_refusal_that_names_a_row_shows_what_was_sent_for_it(account):
+    address = {"data": [{"city": "Tulsa", "country": "USA"}]}
+    body = {"inputs": [given(1), given(2, addresses=address)]}
+    account.call("POST", "/bulk-customers", body)
+    number = account.requests()[-1]["number"]
+
+    page = look(account, f"/?request={number}")
+
+    sent, at_fault = page.tables
+    assert [row[3] for row in sent[1:]] == [NONE, "this one"]
+    assert "objects[1].addresses.data[0].country" in page.text
+    found = "for type 'CountriesEnum', but found 'USA'"
+    assert f"expected one of the values ['AD', 'AE', 'AF', …] {found}" in page.text
+    assert f"'ZM', 'ZW'] {found}" in page.text, "the whole text is there too"
+    listed = look(account, "/?view=requests").tables[0][1][6]
+    assert listed == f"expected one of the values ['AD', 'AE', 'AF', …] {found}"
+    assert ["addresses", "data city Tulsa country USA"] in at_fault
+
+
+def test_a_refused_update_shows_what_was_sent(account):
+    create(account, given(1))
+    sets = {"input": {"rank": 1}, "customerRulesInput": {}}
+    key = {"sourceSystem": "TMS", "sourceSystemId": "1"}
+    account.call("PUT", "/customers", {**key, **sets})
+    number = account.requests()[-1]["number"]
+
+    page = look(account, f"/?request={number}")
+
+    assert "field 'rank' not found in type: 'CustomersSetInput'" in page.text
+    assert page.tables[0][1] == ["no name sent", "1 TMS", "there now", "this one"]
+    assert ["input", "rank 1"] in page.tables[1]
+
+
+def test_a_large_refused_request_shows_its_first_customers(account):
+    big = given(1, metadata="x" * 30_000, rank=1)
+    account.call("POST", "/bulk-customers", {"inputs": [big] * 250})
+    number = account.requests()[-1]["number"]
+
+    page = look(account, f"/?request={number}")
+
+    assert len(page.tables[0]) == 201
+    assert "and 50 more" in page.text
+    assert len(page.html) < 200_000
+
+
+def test_a_refusal_without_customers_shows_why(account):
+    account.call("GET", "/nowhere", key="wrong")
+
+    page = look(account, f"/?request={account.requests()[-1]['number']}")
+
+    assert "Authentication hook unauthorized this request" in page.text
+    assert page.tables == []
+
+
+def test_a_change_of_metadata_is_shown_member_by_member(account):
+    before = {"limit": "50", "terms": {"days": 30, "kind": "net"}, "tags": ["a"]}
+    after = {"limit": "75", "terms": {"days": 45, "kind": "net"}, "tags": ["b"]}
+    customer_id = create(account, given(1, metadata=before))["1"]
+    update(account, 1, metadata={**after, "new": True})
+
+    page = look(account, f"/?customer={customer_id}")
+
+    assert page.tables[1] == [
+        ["Property", "Before", "After"],
+        ["metadata.limit", "50", "75"],
+        ["metadata.terms.days", "30", "45"],
+        ["metadata.tags", "a", "b"],
+        ["metadata.new", "null", "true"],
+    ]
 
 
 def test_a_request_tells_what_it_changed(account):
@@ -321,5 +419,4 @@ def test_the_counts_stand_at_the_top_of_every_view(account):
 
     for address in ("/", "/?view=requests", "/?q=x", "/?customer=x"):
         text = look(account, address).text
-        assert "customers 2 creates 2 update 1 refusal 1" in text
-        assert "requests a second, " in text
+        assert "customers 2 update 1 refusal 1 requests 3 Customers" in text

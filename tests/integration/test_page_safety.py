@@ -36,14 +36,17 @@ def hostile(account):
     answer = account.call("POST", "/bulk-customers", {"inputs": [customer]})
     customer_id = answer.json()["createCustomers"]["returning"][0]["id"]
     account.call("GET", f"/{SCRIPT}{BREAKOUT}")
-    number = account.requests()[0]["number"]
+    account.call("POST", "/bulk-customers", {"inputs": [{**customer, text: text}]})
+    number, _, refused = (request["number"] for request in account.requests())
     return [
         "/",
         "/?view=requests",
         f"/?request={number}",
+        f"/?request={refused}",
         f"/?customer={customer_id}",
         "/?" + urlencode({"q": text}),
         "/?" + urlencode({"customer": text}),
+        "/?" + urlencode({"file": text}),
         "/?" + urlencode({"view": text, "page": text, "only": text}),
     ]
 
@@ -65,7 +68,7 @@ def test_a_customer_named_script_is_shown_by_that_name(account, hostile):
     page = look(account, hostile[0])
 
     assert page.tables[0][1][0] == f"{SCRIPT}{BREAKOUT}"
-    detail = look(account, hostile[3])
+    detail = look(account, hostile[4])
     assert detail.headings[0] == f"{SCRIPT}{BREAKOUT}"
     assert detail.title == f"{SCRIPT}{BREAKOUT} · Upwell sandbox"
 

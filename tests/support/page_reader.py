@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import requests
 
 _TIMEOUT_S = 20
-_INLINE = {"a", "bdi", "code", "span", "time", "q"}
+_INLINE = {"a", "bdi", "code", "span", "time", "q", "wbr"}
 
 
 class Page(HTMLParser):

@@ -7,6 +7,7 @@ so that whoever has the answer finds the row.
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,21 @@ import msgspec
 from target_upwell.sandbox.account import values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_upwell.sandbox.account.refusal import Refusal
     from target_upwell.sandbox.account.store import Store
 
 _COLUMNS = (
     "number, at, method, path, route, rows, status, milliseconds, fault, in_flight,"
     " created, updated, source_system_ids"
 )
+
+
+_ROW = re.compile(r"objects\[(\d+)\]")
+_WHO = ("name", "sourceSystem", "sourceSystemId")
+_MOST_KEPT = 200
+_LARGEST_KEPT_BYTES = 20_000
 
 
 @dataclass
@@ -36,6 +46,8 @@ class Entry:
         route: Its path, with `{id}` for an id.
         rows: How many inputs or source keys it holds.
         source_system_ids: The ids that it names.
+        sent: The customers that it sent, as they came.
+        refusal: Why it was refused, if it was.
         created: How many customers it created.
         updated: How many customers it updated.
         status: The status of the answer; None when there was none.
@@ -55,6 +67,8 @@ class Entry:
     updated: int = 0
     status: int | None = None
     fault: str | None = None
+    sent: Sequence[Any] = ()
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +81,6 @@ class Totals:
         updates: How many times a customer was updated.
         refusals: How many answers had a status of 400 or more.
         requests: How many requests there were.
-        busy_seconds: In how many seconds any came in.
-        busiest_second: How many came in in the second with the most of them.
     """
 
     customers: int
@@ -76,13 +88,6 @@ class Totals:
     updates: int
     refusals: int
     requests: int
-    busy_seconds: int
-    busiest_second: int
-
-    @property
-    def requests_a_second(self) -> float:
-        """Requests a second, over the seconds in which any came in."""
-        return self.requests / max(self.busy_seconds, 1)
 
 
 class Journal:
@@ -131,6 +136,11 @@ class Journal:
                 values.encode(entry.source_system_ids),
             ),
         )
+        if entry.refusal is not None:
+            self._connection.execute(
+                "INSERT INTO refusals (request, content) VALUES (?, ?)",
+                (entry.number, values.encode(_kept(entry.refusal, entry.sent))),
+            )
 
     def requests(self) -> list[dict[str, Any]]:
         """All requests that were answered, in the order they came in."""
@@ -193,9 +203,7 @@ class Journal:
             "SELECT count(*) FROM customers"
         ).fetchone()
         sums = self._connection.execute(
-            "SELECT coalesce(sum(created), 0), coalesce(sum(updated), 0),"
-            " coalesce(sum(refused), 0), coalesce(sum(requests), 0), count(*),"
-            " coalesce(max(requests), 0) FROM seconds"
+            "SELECT created, updated, refused, requests FROM sums"
         ).fetchone()
         return Totals(customers, *sums)
 
@@ -226,6 +234,31 @@ class Journal:
 
     def reset(self) -> None:
         """Forget all requests and changes; the numbers go on."""
-        self._connection.execute("DELETE FROM requests")
-        self._connection.execute("DELETE FROM seconds")
-        self._connection.execute("DELETE FROM changes")
+        for table in ("requests", "refusals", "changes"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from here
+        self._connection.execute(
+            "UPDATE sums SET requests = 0, created = 0, updated = 0, refused = 0"
+        )
+
+
+def _kept(refusal: Refusal, sent: Sequence[Any]) -> dict[str, Any]:
+    """What the log keeps of a refusal: why, of whom, and the input at fault.
+
+    `row` is the position of that input among those sent, where the refusal names it
+    or there is one alone. Of a large request the first customers are kept.
+    """
+    named = _ROW.search(refusal.path)
+    row = int(named[1]) if named else 0 if len(sent) == 1 else None
+    at_fault = sent[row] if row is not None and row < len(sent) else None
+    return {
+        **refusal.body(),
+        "customers": [
+            [one.get(name) if isinstance(one, dict) else None for name in _WHO]
+            for one in sent[:_MOST_KEPT]
+        ],
+        "more": max(len(sent) - _MOST_KEPT, 0),
+        "row": row,
+        "input": at_fault
+        if len(values.encode(at_fault)) <= _LARGEST_KEPT_BYTES
+        else None,
+    }

@@ -1,6 +1,7 @@
 """The tables of the account in SQLite, and the names of their constraints.
 
-`seconds` sums the requests up as they come in, so that no count has to read them all.
+`sums` adds the requests up as they come in, so that no count has to read them all;
+`refusals` says why a request was refused, and what was in it.
 """
 
 from __future__ import annotations
@@ -71,26 +72,25 @@ CREATE TABLE IF NOT EXISTS requests (
   updated INTEGER NOT NULL,
   source_system_ids TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS refusals (
+  request INTEGER PRIMARY KEY,
+  content TEXT NOT NULL
+);
 CREATE INDEX IF NOT EXISTS requests_refused ON requests (number)
   WHERE status >= 400;
-CREATE TABLE IF NOT EXISTS seconds (
-  second TEXT PRIMARY KEY,
+CREATE TABLE IF NOT EXISTS sums (
   requests INTEGER NOT NULL,
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL,
   refused INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS requests_sum_up AFTER INSERT ON requests
+);
+INSERT INTO sums SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM sums);
+CREATE TRIGGER IF NOT EXISTS requests_add_up AFTER INSERT ON requests
 BEGIN
-  INSERT INTO seconds (second, requests, created, updated, refused)
-  VALUES (
-    substr(NEW.at, 1, 19), 1, NEW.created, NEW.updated,
-    coalesce(NEW.status >= 400, 0)
-  )
-  ON CONFLICT (second) DO UPDATE SET
+  UPDATE sums SET
     requests = requests + 1,
-    created = created + excluded.created,
-    updated = updated + excluded.updated,
-    refused = refused + excluded.refused;
+    created = created + NEW.created,
+    updated = updated + NEW.updated,
+    refused = refused + coalesce(NEW.status >= 400, 0);
 END;
 """  # noqa: S608 - names from here

@@ -14,7 +14,7 @@ from target_upwell.sandbox.account.values import encode
 from target_upwell.sandbox.account.words import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_upwell.sandbox.account.store import Store
 
@@ -28,7 +28,9 @@ _CUSTOMERS = (
 )
 _REQUESTS = (
     "SELECT number, at, method, path, rows, status, milliseconds, fault,"
-    " created, updated FROM requests{where} ORDER BY number DESC LIMIT ? OFFSET ?"
+    " created, updated, json_extract(content, '$.error') AS refusal"
+    " FROM requests LEFT JOIN refusals ON refusals.request = requests.number"
+    "{where} ORDER BY number DESC LIMIT ? OFFSET ?"
 )
 _CHANGES = (
     "SELECT changes.number, changes.kind, changes.properties, changes.request,"
@@ -111,6 +113,41 @@ class Catalog:
         found = self._rows(_REQUESTS, "number = ?", [number, 1, 0])
         return found[0] if found else None
 
+    def refusal(self, number: int) -> Record | None:
+        """Why a request was refused and what was in it; None if it was not.
+
+        `customers` holds a record each: `row` from 1, `name`, `sourceSystem`,
+        `sourceSystemId`, `fault` for the one that the refusal names, and `id` if the
+        account holds a customer of this source key.
+        """
+        found = self._store.connection.execute(
+            "SELECT content FROM refusals WHERE request = ?", (number,)
+        ).fetchone()
+        if found is None:
+            return None
+        refusal: Record = decode(found[0])
+        refusal["customers"] = [
+            {
+                "row": row + 1,
+                "name": name,
+                "sourceSystem": source_system,
+                "sourceSystemId": source_id,
+                "fault": row == refusal["row"],
+                "id": self._id(source_system, source_id),
+            }
+            for row, (name, source_system, source_id) in enumerate(refusal["customers"])
+        ]
+        return refusal
+
+    def _id(self, source_system: Any, source_id: Any) -> str | None:  # noqa: ANN401 - as it was sent
+        if not isinstance(source_system, str) or not isinstance(source_id, str):
+            return None
+        found = self._store.connection.execute(
+            "SELECT id FROM customers WHERE source_system = ? AND source_system_id = ?",
+            (source_system, source_id),
+        ).fetchone()
+        return found[0] if found else None
+
     def effects(self, number: int, page: int) -> Page:
         """What a request changed, the last change first."""
         return self._changes("changes.request = ?", [number], page)
@@ -118,7 +155,10 @@ class Catalog:
     def _changes(self, where: str, parameters: Sequence[Any], page: int) -> Page:
         changes = self._page("changes", _CHANGES, where, parameters, page)
         for change in changes.rows:
-            change["properties"] = decode(change["properties"])
+            properties = decode(change["properties"])
+            if change["kind"] == "updated":
+                properties = dict(_differences(properties))
+            change["properties"] = properties
         return changes
 
     def _page(
@@ -146,6 +186,23 @@ class Catalog:
         )
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _differences(
+    properties: Record, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield what differs as name -> [old, new], objects member by member."""
+    for name, (old, new) in properties.items():
+        path = (*above, name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            members = {
+                member: [old.get(member), new.get(member)]
+                for member in {**old, **new}
+                if old.get(member) != new.get(member)
+            }
+            yield from _differences(members, path)
+        else:
+            yield ".".join(path), [old, new]
 
 
 def _plain(value: Record) -> Record:

@@ -1,12 +1,13 @@
 """The page at the sandbox's root, for a person to look at what landed.
 
 Rendered here, readable without JavaScript, and nothing in it comes from elsewhere.
-It reads and never writes, so it needs no key; that it is asked for by a loopback
-name is checked for all requests in `server.py`.
+It reads and never writes, so it needs no key; that it is asked for under a loopback
+name is checked for all requests in `server/server.py`.
 """
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -16,8 +17,8 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from target_upwell.sandbox.account.values import encode
+from target_upwell.sandbox.page import files
 from target_upwell.sandbox.page.catalog import Catalog
-from target_upwell.sandbox.server.endpoints import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_FILES = {
+_RESOURCES = {
     "/_sandbox/page.css": ("page.css", "text/css"),
     "/_sandbox/icon.svg": ("icon.svg", "image/svg+xml"),
     # Browsers ask for it on their own account; the API must not count that.
@@ -52,12 +53,24 @@ _FIRST_PROPERTIES = (
     "billToCustomerId",
 )
 _LONGEST_NUMBER = 15
+_LONG_LIST = re.compile(r"(\[(?:'[^']*', ){2}'[^']*')(?:, '[^']*'){3,}\]")
 
 
 class SandboxPage:
-    """The handlers of the page and of its files."""
+    """The handlers of the page and of its resources.
 
-    def __init__(self, store: Store, journal: Journal) -> None:
+    Args:
+        store: The account.
+        journal: The log of its requests.
+        api_path: The path of the API, to say where to load to.
+        files: The files of the run that can be looked at: name -> path.
+    """
+
+    def __init__(
+        self, store: Store, journal: Journal, api_path: str, files: Mapping[str, str]
+    ) -> None:
+        self._api_path = api_path
+        self._files = files
         self._catalog = Catalog(store)
         self._journal = journal
         self._templates = Environment(
@@ -68,22 +81,23 @@ class SandboxPage:
             lstrip_blocks=True,
         )
         self._templates.filters["json"] = _json
+        self._templates.filters["brief"] = _brief
         self._templates.globals["link"] = _link
         folder = resources.files("target_upwell.sandbox.page") / "templates"
-        self._files = {
+        self._resources = {
             path: ((folder / name).read_bytes(), content_type)
-            for path, (name, content_type) in _FILES.items()
+            for path, (name, content_type) in _RESOURCES.items()
         }
 
     def routes(self) -> list[web.RouteDef]:
-        """The page, its files, and nothing that writes."""
+        """The page, its resources, and nothing that writes."""
         return [
             web.get("/", self._page),
-            *(web.get(path, self._file) for path in self._files),
+            *(web.get(path, self._resource) for path in self._resources),
         ]
 
-    async def _file(self, request: web.Request) -> web.Response:
-        body, content_type = self._files[request.path]
+    async def _resource(self, request: web.Request) -> web.Response:
+        body, content_type = self._resources[request.path]
         return web.Response(body=body, content_type=content_type, headers=_HEADERS)
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -93,6 +107,8 @@ class SandboxPage:
             return self._customer(query["customer"], page)
         if "request" in query:
             return self._request(_number(query, "request", 0), page)
+        if "file" in query:
+            return self._file(query["file"], page)
         if query.get("view") == "requests":
             refused = query.get("only") == "refused"
             found = self._catalog.requests(page, refused=refused)
@@ -102,7 +118,7 @@ class SandboxPage:
             "customers.html",
             page=self._catalog.customers(sought, page),
             sought=sought,
-            api=f"{request.scheme}://{request.host}{BASE}",
+            api=f"{request.scheme}://{request.host}{self._api_path}",
         )
 
     def _customer(self, customer_id: str, page: int) -> web.Response:
@@ -123,8 +139,19 @@ class SandboxPage:
         found = self._catalog.request(number)
         if found is None:
             return self._render("missing.html", what="request", status=404)
-        effects = self._catalog.effects(number, page)
-        return self._render("request.html", request=found, page=effects)
+        return self._render(
+            "request.html",
+            request=found,
+            refusal=self._catalog.refusal(number),
+            page=self._catalog.effects(number, page),
+        )
+
+    def _file(self, name: str, page: int) -> web.Response:
+        if name not in self._files:
+            return self._render("missing.html", what="file", status=404)
+        return self._render(
+            "file.html", name=name, **files.read(self._files[name], page)
+        )
 
     def _render(
         self,
@@ -134,7 +161,7 @@ class SandboxPage:
         **values: Any,  # noqa: ANN401 - what the template shows
     ) -> web.Response:
         text = self._templates.get_template(template).render(
-            totals=self._journal.totals(), **values
+            totals=self._journal.totals(), files=self._files, **values
         )
         return web.Response(
             text=text, status=status, content_type="text/html", headers=_HEADERS
@@ -153,6 +180,11 @@ def _number(query: Mapping[str, str], name: str, default: int) -> int:
     if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
         return int(text)
     return default
+
+
+def _brief(text: str) -> str:
+    """Leave the middle of a long list of values out of a refusal's text."""
+    return _LONG_LIST.sub("\\1, \N{HORIZONTAL ELLIPSIS}]", text)
 
 
 def _json(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -83,7 +83,7 @@ class Api:
 
     def update_by_id(self, variables: Variables, entry: Entry) -> Reply:
         """Update the customer with an id; without effect if there is none."""
-        entry.rows = 1
+        entry.rows, entry.sent = 1, [variables]
         returning, rules = self._update("id = ?", [variables["id"]], variables, entry)
         # An empty set is not executed: the reply is an empty object, found or not.
         nobody: Reply | None = None if variables.get("input") else {}
@@ -94,7 +94,7 @@ class Api:
 
     def update_by_source_key(self, variables: Variables, entry: Entry) -> Reply:
         """Update the customer with a source key; without effect if there is none."""
-        entry.rows = 1
+        entry.rows, entry.sent = 1, [variables]
         key = [variables["sourceSystem"], variables["sourceSystemId"]]
         entry.source_system_ids = key[1:]
         returning, rules = self._update(
@@ -248,6 +248,7 @@ def _checked(value: Any, object_type: ObjectType, path: str) -> Row:  # noqa: AN
 
 def _name_rows(entry: Entry, inputs: Sequence[Any]) -> None:
     entry.rows = len(inputs)
+    entry.sent = inputs
     entry.source_system_ids = [
         name
         for given in inputs

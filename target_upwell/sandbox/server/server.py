@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -57,6 +57,7 @@ class Options:
         seed: Makes the random faults repeatable.
         faults: The faults to begin with.
         readings: The readings of the documentation to begin with.
+        files: Files that the page may show: name -> path.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +67,7 @@ class Options:
     seed: int | None = None
     faults: FaultSettings = field(default_factory=FaultSettings)
     readings: Readings = field(default_factory=Readings)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Server:
@@ -94,7 +96,7 @@ class Server:
             "readings": self._readings,
         }
         control = Control(self._store, self.journal, self._holds, changeable)
-        page = SandboxPage(self._store, self.journal)
+        page = SandboxPage(self._store, self.journal, endpoints.BASE, options.files)
         self._app.add_routes([*control.routes(), *page.routes()])
         self._app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(
@@ -135,7 +137,8 @@ class Server:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/_sandbox/"):
-            return self._refused(Refusal("Endpoint not found", "not-found", status=404))
+            not_found = Refusal("Endpoint not found", "not-found", status=404)
+            return _json(not_found.body(), 404)
         entry = self.journal.begin(request.method, request.path)
         try:
             response = await self._answer(request, entry)
@@ -154,13 +157,7 @@ class Server:
         """The answer to a request, or None if its connection is to be cut."""
         # Before the body is read: nobody without the key can fill the memory.
         if request.headers.get("Authorization") != self._options.api_key:
-            return self._refused(
-                Refusal(
-                    "Authentication hook unauthorized this request",
-                    "access-denied",
-                    status=401,
-                )
-            )
+            return self._refused(entry, _unauthorized())
         try:
             body = await request.read()
         except (ConnectionError, web.RequestPayloadError):
@@ -175,7 +172,7 @@ class Server:
         wait = self._faults.over_the_limit()
         if wait is not None:
             entry.fault = "rate-limit"
-            return self._too_many(wait)
+            return self._too_many(entry, wait)
         late = fault is not None and (fault.after or fault.fault == "lost-reply")
         if fault is not None and not late:
             return self._befall(fault, entry)
@@ -191,30 +188,32 @@ class Server:
             variables = endpoints.variables(endpoint, body, request.query, in_path)
             reply = getattr(self._api, endpoint.operation)(variables, entry)
         except Refusal as refusal:
-            return self._refused(refusal)
+            return self._refused(entry, refusal)
         except sqlite3.OperationalError:
-            return self._refused(_database_error())
+            return self._refused(entry, _database_error())
         return _json(reply)
 
     def _befall(self, fault: NextFault, entry: Entry) -> web.Response | None:
-        entry.fault = fault.fault
+        entry.fault, entry.refusal = fault.fault, None
         if fault.fault in ("reset", "lost-reply"):
             return None
         if fault.fault == "429":
-            return self._too_many(_RETRY_AFTER_S)
+            return self._too_many(entry, _RETRY_AFTER_S)
         if fault.fault == "500":
-            return self._refused(_database_error())
+            return self._refused(entry, _database_error())
         return _by_proxy(fault.fault)
 
-    def _too_many(self, wait: float) -> web.Response:
+    def _too_many(self, entry: Entry, wait: float) -> web.Response:
         return self._refused(
+            entry,
             Refusal("Rate limit exceeded", "rate-limit-exceeded", status=429),
             self._faults.retry_after(wait),
         )
 
     def _refused(
-        self, refusal: Refusal, headers: dict[str, str] | None = None
+        self, entry: Entry, refusal: Refusal, headers: dict[str, str] | None = None
     ) -> web.Response:
+        entry.refusal = refusal
         if self._readings.settings.error_shape == "documented":
             return _json(refusal.documented_body(values.now()), refusal.status, headers)
         return _json(refusal.body(), refusal.status, headers)
@@ -278,6 +277,12 @@ def _json(
         body=msgspec.json.encode(body),
         content_type="application/json",
         headers=headers,
+    )
+
+
+def _unauthorized() -> Refusal:
+    return Refusal(
+        "Authentication hook unauthorized this request", "access-denied", status=401
     )
 
 

@@ -89,7 +89,8 @@ def test_requests_are_read_in_the_order_of_the_table(plans, page, refused):
     steps = plans(lambda catalog: catalog.requests(page, refused=refused))
 
     index = " USING INDEX requests_refused" if refused else ""
-    assert steps == [f"SCAN requests{index}"] * 2
+    of_requests = [step for step in steps if not step.startswith("SEARCH refusals")]
+    assert of_requests == [f"SCAN requests{index}"] * 2
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_the_counts_read_no_request(plans, store):
     steps = plans(lambda _: Journal(store).totals())
 
     assert not any("requests" in step for step in steps[1:])
-    assert "SCAN seconds" in steps
+    assert "SCAN sums" in steps
 
 
 def test_the_counts_are_right(store):
@@ -121,8 +122,6 @@ def test_the_counts_are_right(store):
     assert totals.customers == MANY
     assert totals.requests == totals.updates == MANY
     assert totals.refusals == MANY // 1000
-    assert totals.busiest_second == 50
-    assert totals.requests_a_second == MANY / totals.busy_seconds
 
 
 def test_the_pages_hold_every_customer_once_in_order(store):
