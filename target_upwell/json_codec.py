@@ -7,7 +7,7 @@ Upwell as they left the source. Nothing here knows what the JSON means.
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,12 @@ import msgspec
 import simplejson
 
 from target_upwell.exceptions import NotJSON
+
+MOST_LEVELS = 200
+"""Nesting that is decoded; Python's own limit on recursion is about five times that."""
+
+MOST_DIGITS = 4300
+"""Digits of an integer that Python makes an `int` of; longer ones become `Decimal`."""
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -34,22 +40,60 @@ def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     to the standard library; the record that holds it is rejected later, by itself.
 
     Raises:
-        NotJSON: If the text is no JSON, is not UTF-8, or is nested too deeply.
+        NotJSON: If the text is not valid JSON, is not UTF-8, or is nested too deeply.
     """
     try:
-        return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
-        pass
+        value = _decoder.decode(text)
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+        ArithmeticError,
+    ):
+        value = _decode_leniently(text)
+    if text.count(b"[") + text.count(b"{") > MOST_LEVELS and _too_deep(value):
+        raise NotJSON("it is nested too deeply")
+    return value
+
+
+def _decode_leniently(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(text, parse_float=Decimal)
+        return json.loads(text, parse_float=_fraction, parse_int=_whole_number)
     except json.JSONDecodeError as error:
         raise NotJSON(f"{error.msg} at column {error.colno}") from None
     except UnicodeDecodeError as error:
         raise NotJSON(f"byte {error.start + 1} is not UTF-8") from None
     except RecursionError:
         raise NotJSON("it is nested too deeply") from None
-    except (ValueError, ArithmeticError):
-        raise NotJSON("it holds a number that is too long") from None
+
+
+def _fraction(text: str) -> Decimal:
+    """Return a number that is kept exactly; NaN if its exponent is beyond all use."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _whole_number(digits: str) -> int | Decimal:
+    """Return a number that is kept exactly, whatever its length."""
+    return int(digits) if len(digits) <= MOST_DIGITS else Decimal(digits)
+
+
+def _too_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Return whether a value has more than `MOST_LEVELS` levels."""
+    level, levels = [value], 0
+    while level and levels <= MOST_LEVELS:
+        levels += 1
+        level = [
+            member
+            for container in level
+            if isinstance(container, dict | list)
+            for member in (
+                container.values() if isinstance(container, dict) else container
+            )
+        ]
+    return levels > MOST_LEVELS
 
 
 def decode_as(kind: Any, text: bytes) -> Any:  # noqa: ANN401 - any type
@@ -76,17 +120,17 @@ def encode(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def encode_leniently(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Encode what `decode` gave as it was, NaN and lone surrogates included."""
+    """Encode what `decode` returned as it was, NaN and lone surrogates included."""
     text: str = simplejson.dumps(value, separators=(",", ":"), allow_nan=True)
     return text.encode()
 
 
 def state_value(line: bytes, decoded: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Give the value of a STATE message as the tap wrote it, to the letter.
+    """Return the value of a STATE message exactly as the tap wrote it.
 
     Args:
         line: The whole message.
-        decoded: The value, decoded; the way out where `line` needed leniency.
+        decoded: The value, decoded; encoded again where `line` needed leniency.
     """
     try:
         raw = bytes(_state_decoder.decode(line).value)

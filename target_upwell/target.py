@@ -49,7 +49,6 @@ class TargetUpwell(ConfiguredTarget):
     name = "target-upwell"
     config_jsonschema = CONFIG_SCHEMA
     default_sink_class = CustomersSink
-    message_reader_class = MessageReader
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -61,16 +60,14 @@ class TargetUpwell(ConfiguredTarget):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Check the configuration and put the parts together; nothing runs yet."""
         self.signals = Signals()
-        super().__init__(**kwargs)
+        reader = MessageReader(self.signals, self._between_reads)
+        super().__init__(message_reader=reader, **kwargs)
         self.settings = Settings.of(self._config)
         state_writer = StateWriter(self.signals, GRACE_SECONDS)
         run = Run(self.settings, self.signals, state_writer.write)
         self.delivery = run.delivery
         self.report = run.report
         self._run = run
-        reader: Any = self.message_reader
-        reader.signals = self.signals
-        reader.check = self.delivery.check
         self._sources: dict[str, Source] = {}
         self._routes: dict[str, list[tuple[StreamMapping, CustomersSink]]] = {}
         self._ignored_versions = False
@@ -137,6 +134,10 @@ class TargetUpwell(ConfiguredTarget):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Note a signal; the SDK's own re-enters the drain (meltano/sdk#3775)."""
         self.signals.handle(signum, frame)
+
+    def _between_reads(self) -> None:
+        """Do what is due while the reader waits, or end the reading."""
+        self.delivery.check()
 
     # Messages. All overridden because the SDK's own hold records in sinks, end the run
     # at one bad record, and write STATE only when everything is drained.

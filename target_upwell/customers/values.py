@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import date, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from math import isfinite
 from typing import Any
 
@@ -199,7 +199,7 @@ def from_json(written: str) -> Any:  # noqa: ANN401 - any JSON value
     """
     try:
         return json.loads(written, parse_float=Decimal)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, InvalidOperation):
         raise Invalid("text that is not JSON") from None
 
 
@@ -244,7 +244,11 @@ def _storable(number: float | Decimal) -> float | Decimal:
     elif isinstance(number, float):
         fits = isfinite(number)
     else:
-        fits = number.is_finite() and abs(number.adjusted()) <= _MAX_EXPONENT
+        fits = (
+            number.is_finite()
+            and abs(number.adjusted()) <= _MAX_EXPONENT
+            and len(str(number)) <= _MAX_EXPONENT
+        )
     if not fits:
         raise Invalid("not a finite number that can be stored")
     return number

@@ -1,7 +1,7 @@
 """Singer messages, line by line, from a pipe or a file.
 
-Input is hostile: whatever stands in a line, it ends in a message that the target can
-trust the shape of, or in one sentence that names the line and quotes none of it.
+Nothing in the input is trusted: each line becomes a message whose shape is checked, or
+one sentence that names the line and quotes none of it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_upwell import json_codec
 from target_upwell.exceptions import InputError, NotJSON
+from target_upwell.singer.lines import CHUNK_BYTES, numbered_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_upwell.singer.signals import Signals
 
-CHUNK_BYTES = 1 << 16
+MILLISECONDS_BETWEEN_LOOKS = 1000
+"""How long the reader waits for input before it asks whether to go on."""
 
 # What a message of each type must hold, and of which type.
 _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -38,11 +40,20 @@ _KINDS = {dict: "an object", str: "text", list: "a list"}
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads messages, and leaves off when it is interrupted."""
+    """Reads messages, and asks between two reads whether to go on."""
 
-    signals: Signals
-    check: Callable[[], None]
-    """Called when the wait for input was ended from outside; raises why."""
+    def __init__(self, signals: Signals, between_reads: Callable[[], None]) -> None:
+        """Read nothing yet.
+
+        Args:
+            signals: Its wake-up pipe ends a wait for input.
+            between_reads: Called in the thread that reads, before each read and at
+                least once a second while there is nothing to read. What it raises
+                ends the reading.
+        """
+        super().__init__()
+        self._signals = signals
+        self._between_reads = between_reads
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -65,11 +76,11 @@ class MessageReader(GenericSingerReader[bytes]):
             How many messages of each type there were.
 
         Raises:
-            InputError: If a line is no message.
+            InputError: If a line is not a message, or is too long.
         """
         counts: Counter[str] = Counter()
         stream = self.default_input if file_input is None else file_input
-        for number, line in enumerate(self._lines(stream), 1):
+        for number, line in numbered_lines(self._chunks(stream), "the input"):
             if not line.strip():
                 continue
             try:
@@ -87,47 +98,54 @@ class MessageReader(GenericSingerReader[bytes]):
         """Decode a line.
 
         Raises:
-            InputError: If it is no JSON.
+            InputError: If it is not valid JSON.
         """
         try:
             return json_codec.decode(line)
         except NotJSON as error:
-            raise InputError(f"is no JSON: {error}") from None
+            raise InputError(f"is not valid JSON: {error}") from None
 
-    def _lines(self, stream: IO[Any]) -> Iterator[bytes]:
+    def _chunks(self, stream: IO[Any]) -> Iterator[bytes]:
         try:
             file = stream.fileno()
         except (OSError, AttributeError):
-            for line in stream:
-                yield line.encode() if isinstance(line, str) else line
-            return
-        parts: list[bytes] = []
-        for chunk in self._chunks(file):
-            first, *others = chunk.split(b"\n")
-            parts.append(first)
-            if others:
-                yield b"".join(parts)
-                yield from others[:-1]
-                parts = [others[-1]]
-        yield b"".join(parts)
+            return self._chunks_of_object(stream)
+        return self._chunks_of_file(file)
 
-    def _chunks(self, file: int) -> Iterator[bytes]:
+    def _chunks_of_object(self, stream: IO[Any]) -> Iterator[bytes]:
+        while chunk := stream.read(CHUNK_BYTES):
+            self._between_reads()
+            # Half a surrogate pair is the fault of the record that holds it.
+            yield (
+                chunk.encode(errors="surrogatepass")
+                if isinstance(chunk, str)
+                else chunk
+            )
+
+    def _chunks_of_file(self, file: int) -> Iterator[bytes]:
         """Read a file as it was when it was opened, or a pipe until it ends.
 
         A rejects file may be loaded and, at the same time, appended to.
         """
         status = os.fstat(file)
         left = status.st_size if stat.S_ISREG(status.st_mode) else None
+        waiting = select.poll()
+        for awaited in (file, self._signals.fileno()):
+            waiting.register(awaited, select.POLLIN)
         while left is None or left > 0:
-            ready, _, _ = select.select([file, self.signals.fileno()], [], [])
-            if self.signals.fileno() in ready:
-                self.signals.drain()
-                self.check()
+            # Not select.select, which fails at file descriptors beyond 1023.
+            ready = dict(waiting.poll(MILLISECONDS_BETWEEN_LOOKS))
+            if self._signals.fileno() in ready:
+                self._signals.drain()
+            self._between_reads()
             if file not in ready:
                 continue
-            chunk = os.read(
-                file, CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
-            )
+            try:
+                chunk = os.read(file, min(CHUNK_BYTES, left or CHUNK_BYTES))
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise InputError(f"the input can't be read: {error.strerror}") from None
             if not chunk:
                 return
             if left is not None:
@@ -136,17 +154,17 @@ class MessageReader(GenericSingerReader[bytes]):
 
 
 def _checked(message: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Give the type of a message whose shape is right.
+    """Return the type of a message whose shape is right.
 
     Raises:
         InputError: If it is not.
     """
     if not isinstance(message, dict):
-        raise InputError("is no Singer message")
+        raise InputError("is not a Singer message")
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in _SHAPES:
         raise InputError(
-            f"is no Singer message: its type is none of {', '.join(_SHAPES)}"
+            f"is not a Singer message: its type is none of {', '.join(_SHAPES)}"
         )
     for name, wanted in _SHAPES[kind].items():
         if name not in message:
@@ -159,6 +177,6 @@ def _checked(message: Any) -> str:  # noqa: ANN401 - any JSON value
         keys = message.get("key_properties") or []
         if not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
             raise InputError(
-                "is a SCHEMA message with 'key_properties' that are no text"
+                "is a SCHEMA message whose 'key_properties' are not a list of text"
             )
     return kind

@@ -218,7 +218,7 @@ def test_input_that_ends_in_the_middle_of_a_line_is_one_line_of_error(sandbox):
     assert result.code == 1
     assert result.states == [{"at": 1}]
     (error,) = lines_without_traceback(result)
-    assert "line 4 of the input is no JSON" in error
+    assert "line 4 of the input is not valid JSON" in error
 
 
 def test_a_writer_that_goes_away_is_the_end_of_the_input(sandbox):

@@ -19,6 +19,7 @@ from target_command import run_target
 
 from target_upwell.exceptions import InputError
 from target_upwell.singer.reader import MessageReader
+from target_upwell.singer.signals import Signals
 
 RUNS = share(full=50, part=10)
 LINES_OF_A_RUN = 400
@@ -92,7 +93,7 @@ def rejected(result):
 def test_the_reader_hands_on_what_it_does_not_refuse():
     print("FUZZ_SEED:", SEED)  # noqa: T201 - likewise
     hostile = HostileLines(SEED)
-    reader = MessageReader()
+    reader = MessageReader(Signals(), lambda: None)
     kinds = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
     for _ in range(share(full=20_000, part=2000)):
         seen = []

@@ -54,7 +54,7 @@ def test_a_line_that_is_no_message_is_named_and_not_quoted(account, source):
     broken = b'{"type": "RECORD", "stream": "customers", "record": {"id": "secret'
     messages = [CUSTOMERS, FIRST, b"", state({"n": 1}), broken, record(id="2")]
     result = run_target(account, messages, source_system=source)
-    assert "secret" not in failed(result, "line 5 of the input", "no JSON")
+    assert "secret" not in failed(result, "line 5 of the input", "not valid JSON")
     assert result.states == []
 
 

@@ -157,7 +157,7 @@ def test_a_failure_lets_what_is_under_way_end_and_bookmarks_it(sandbox):
         result = target.wait()
     assert (result.code, result.states) == (1, [{"at": 1}])
     (error,) = result.errors
-    assert error.startswith("line 4 of the input is no JSON")
+    assert error.startswith("line 4 of the input is not valid JSON")
 
 
 def test_a_failure_ends_a_run_that_waits_for_input(sandbox):

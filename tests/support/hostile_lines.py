@@ -10,7 +10,7 @@ import random
 
 from target_upwell.customers.schema import ADDRESS_MEMBERS, BILL_TO, PROPERTIES
 
-DEEP = 400
+DEEP = 190
 """Nesting that JSON decoders take, and that customers can't have."""
 
 _LIKELY = {

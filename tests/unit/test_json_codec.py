@@ -53,7 +53,8 @@ def test_what_taps_write_although_it_is_no_json_is_read_and_written_back(text):
         (b'{"a": 1} secret', "column 10"),
         (b'["secret \xff"]', "UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"1" * 5000 + b"secret", "too long"),
+        (b"[" * 201 + b"]" * 201, "nested too deeply"),
+        (b"1" * 5000 + b"secret", "column 5001"),
     ],
 )
 def test_what_can_not_be_read_is_one_error_that_quotes_none_of_it(text, words):
@@ -62,6 +63,26 @@ def test_what_can_not_be_read_is_one_error_that_quotes_none_of_it(text, words):
     assert words in str(caught.value)
     assert "secret" not in str(caught.value)
     assert len(str(caught.value)) < 100
+
+
+@pytest.mark.parametrize("text", [b"1" * 5000, b"-" + b"1" * 5000])
+def test_a_whole_number_of_any_length_is_read_and_written_back(text):
+    decoded = json_codec.decode(text)
+    assert json_codec.encode(decoded) == text
+    assert json_codec.encode_leniently([decoded]) == b"[%s]" % text
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_number_with_an_exponent_beyond_all_use_is_not_finite(sign):
+    text = f"[1e{sign}99999999999999999999]".encode()
+    assert not json_codec.decode(text)[0].is_finite()
+
+
+def test_what_is_nested_as_deeply_as_allowed_can_be_written_back():
+    text = b'{"a":[' * 100 + b"]}" * 100
+    decoded = json_codec.decode(text)
+    assert json_codec.encode_leniently(decoded) == text
+    assert json_codec.encode(decoded) == text
 
 
 @pytest.mark.parametrize(

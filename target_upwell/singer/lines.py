@@ -1,0 +1,50 @@
+"""Lines out of chunks of bytes, with a bound on how long one may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from target_upwell.exceptions import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CHUNK_BYTES = 1 << 16
+"""How much is read at once."""
+
+MOST_LINE_BYTES = 16 << 20
+"""A decoded line takes up to twenty times this; a customer takes a thousandth of it."""
+
+
+def numbered_lines(
+    chunks: Iterable[bytes], place: str, most_bytes: int = MOST_LINE_BYTES
+) -> Iterator[tuple[int, bytes]]:
+    """Yield lines and their numbers, which begin at 1, without holding more than one.
+
+    Args:
+        chunks: Bytes, cut anywhere.
+        place: What they are the lines of, for the error.
+        most_bytes: Bytes of a line, at most.
+
+    Raises:
+        InputError: If a line is longer.
+    """
+    number, size, parts = 1, 0, list[bytes]()
+    for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        size += len(first)
+        if size > most_bytes:
+            raise InputError(
+                f"line {number} of {place} is longer than {most_bytes} bytes, which "
+                "is as much as one record may take"
+            )
+        parts.append(first)
+        if not others:
+            continue
+        yield number, b"".join(parts)
+        number += 1
+        for line in others[:-1]:
+            yield number, line
+            number += 1
+        parts, size = [others[-1]], len(others[-1])
+    yield number, b"".join(parts)
