@@ -60,9 +60,9 @@ class Run:
         self._settings = settings
         self._stop = threading.Event()
         self._closed = False
-        self._limiter = RateLimiter(settings.max_parallel_requests)
+        self._limiter = RateLimiter(settings.max_parallel_requests, self._stop)
         self._writers = Workers(settings.max_parallel_requests, "request")
-        self.report = Report(lambda: self._limiter.under_way)
+        self.report = Report(lambda: self._limiter.in_flight)
         self.delivery = Delivery(
             batch_size_rows=settings.batch_size_rows,
             batch_size_bytes=settings.batch_size_bytes,
@@ -153,7 +153,6 @@ class Run:
         self._closed = True
         if grace is not None:
             # What is under way may end, but nothing of it may begin another request.
-            self._limiter.close()
             self._stop.set()
             logger.warning("stopping: a signal came; what is under way may finish")
         self.delivery.close(grace)

@@ -26,7 +26,6 @@ from target_upwell.exceptions import (
     NotJSON,
     Refused,
     RunError,
-    Stopped,
     TooLarge,
 )
 from target_upwell.resource import ENVELOPE
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHORTEST_PAUSE_SECONDS = 1.0
-"""After "too many requests" that says no more: limits count by the second or longer."""
+SPACED_SECONDS = 1.0
+"""How far the limiter spaces a retry after a refusal for a rate limit by itself."""
 
 
 class Observer(Protocol):
@@ -210,41 +209,40 @@ class Client:
     ) -> T:
         """Send until the server has looked at it, which it says it did not."""
         while True:
-            began, answer = self._exchange(endpoint, body, again=retry.began)
+            answer = self._exchange(endpoint, body, again=retry.began)
             meaning = meaning_of(answer.status)
-            if meaning is Meaning.RATE_LIMITED:
-                wait = retry.next_wait(self._summary(answer), answer.status)
-                pause = max(wait, _pause(answer) or 0, SHORTEST_PAUSE_SECONDS)
-                self._limiter.refused(began, pause)
-                continue
-            self._limiter.answered()
-            if meaning is Meaning.RETRYABLE:
-                retry.wait(self._summary(answer), _pause(answer), answer.status)
+            if meaning in (Meaning.RATE_LIMITED, Meaning.RETRYABLE):
+                retry.wait(
+                    self._summary(answer),
+                    _pause(answer),
+                    answer.status,
+                    spaced=SPACED_SECONDS * (meaning is Meaning.RATE_LIMITED),
+                )
                 continue
             return self._outcome(endpoint, answer, meaning, read)
 
-    def _exchange(
-        self, endpoint: Endpoint, body: bytes, *, again: bool
-    ) -> tuple[float, Answer]:
-        """Send one request; return when it began, and the answer.
+    def _exchange(self, endpoint: Endpoint, body: bytes, *, again: bool) -> Answer:
+        """Send one request when the limiter lets it, and return the answer.
 
         Raises:
             AmbiguousOutcome: If no whole answer came.
             RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
-        with self._limiter.slot() as began:
+        with self._limiter.slot() as token:
             if self._dead:
                 raise self._dead
-            if self._stop.is_set():
-                raise Stopped
             try:
                 answer = self._transport.send(endpoint, body)
             except NoAnswer as failure:
                 self._observe(str(endpoint), 0, failure.seconds, again=again)
                 raise AmbiguousOutcome(str(failure)) from None
+            if meaning_of(answer.status) is Meaning.RATE_LIMITED:
+                self._limiter.refused(token, _pause(answer))
+            else:
+                self._limiter.succeeded(token)
         self._observe(str(endpoint), answer.status, answer.seconds, again=again)
-        return began, answer
+        return answer
 
     def _outcome(
         self,

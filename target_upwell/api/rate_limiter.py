@@ -1,11 +1,18 @@
-"""How many requests may be under way at once, over all threads.
+"""When the next request may begin, so that a server's limit is used and not exceeded.
 
-Additive increase, multiplicative decrease: a server that says "too many requests"
-halves the number for everybody and makes everybody pause; answers let it grow again by
-one, slowly. The number alone is too coarse for a limit between one request at once and
-two, and a burst after each pause runs into the next refusal. So after a refusal
-requests also begin at a pace, a little below what the server let pass. It knows nothing
-of HTTP.
+1. Until the server refuses a request ("too many requests"), only the number of requests
+   at once is limited, by the setting.
+2. At the first refusal the pace becomes what the server let pass up to then.
+3. A refusal among answers takes the pace down a twentieth. Answers bring it back as in
+   TCP Cubic: quickly to just below where it was refused, slowly past that, then faster
+   and faster. A limit is so tried about once in a hundred requests.
+4. Refusals in a row mean that the limit is used up. All requests pause, for as long as
+   the server says or half of the time since the last answer; then one goes alone. The
+   pace falls to what passed since the last such pause, and stays near it for longer.
+5. Requests that were under way at a refusal belong to it: they count no second time.
+
+The pace alone does for limits on requests at once, too: the simulation in the tests
+keeps such a server as busy as one with a limit by the second. Nothing here knows HTTP.
 """
 
 from __future__ import annotations
@@ -13,131 +20,269 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from target_upwell.exceptions import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-START = 4
-"""Requests at once in the beginning, unless fewer are allowed."""
+STEP_DOWN = 0.05
+"""The part of the pace that a refusal takes away."""
 
-ANSWERS_TO_GROW = 10
-"""Answers, for each request allowed at once, before one more is allowed."""
+ANSWERS_TO_RETURN = 60
+"""Answers after which the pace is back where it was refused."""
 
-PACE_AFTER_REFUSAL = 0.9
-"""How much of the pace is left after a refusal."""
+SECONDS_TO_RETURN = 4.0
+"""The same after a pause, if that takes longer: its refusals cost more."""
 
-PACE_GROWTH = 0.02
-"""Requests a second by which each answer raises the pace: it doubles in 35 seconds."""
+REFUSALS_IN_A_ROW = 3
+"""Refusals without an answer in between that mean that a limit is used up."""
 
-SLOWEST_PACE = 1.0
-"""Requests a second; what is slower still is for the server's pauses to say."""
+SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_OWN_PAUSE_SECONDS = 10.0
+"""Bounds of a pause that the server has not named."""
+
+PAUSE_MARGIN = 2.0
+"""How many times too long a pause may have been: `Retry-After` is in whole seconds."""
+
+SLOWEST_PACE = 0.5
+"""Requests a second; what is slower is for the server's pauses to say."""
+
+LATE_SECONDS = 0.003
+"""How late a thread may wake and still catch up."""
+
+LONGEST_WAIT_SECONDS = 0.1
+"""How long a thread waits before it looks at the stop event again."""
+
+
+class Token(NamedTuple):
+    """What the limiter wants to know about a request when its answer is there.
+
+    Attributes:
+        refusals: Refusals that had been counted when it began.
+        at_pace: Whether it was the pace that determined when it began.
+    """
+
+    refusals: int
+    at_pace: bool
+
+
+class Pace:
+    """The arithmetic: no clock, no threads. All times are seconds of one clock."""
+
+    def __init__(self, limit: int, now: float) -> None:
+        """Begin without a pace.
+
+        Args:
+            limit: Requests at once, at most.
+            now: The time.
+        """
+        self.in_flight = 0
+        self.paused_until = now
+        self._limit = limit
+        self._enough = min(REFUSALS_IN_A_ROW, limit)
+        self._next_start = now
+        self._refused_at = math.inf  # requests a second
+        self._answers = 0  # since then
+        self._answers_to_return = float(ANSWERS_TO_RETURN)
+        self._in_a_row = 0
+        self._alone = False
+        self._judged = True
+        self._in_spite = 0  # passed after so many refusals in a row
+        self._refusals = 0
+        self._earlier = 0  # in flight, and begun before the last refusal
+        self._passed = 0  # since the last pause began
+        self._passed_since = now
+        self._last_passed = now
+        self._last_second: deque[float] = deque()
+
+    @property
+    def requests_a_second(self) -> float:
+        """The pace at present; infinite before the first refusal."""
+        progress = self._answers / self._answers_to_return - 1
+        return max(SLOWEST_PACE, self._refused_at * (1 + STEP_DOWN * progress**3))
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a request may begin; infinite: until one ends."""
+        trial = self._alone and self.in_flight > self._earlier
+        if trial or self.in_flight >= self._limit:
+            return math.inf
+        return max(0.0, self._next_start - now, self.paused_until - now)
+
+    def begin(self, now: float) -> Token:
+        """Count a request as under way."""
+        gap = 1 / self.requests_a_second
+        late = max(gap, LATE_SECONDS)
+        at_pace = now <= self._next_start + late
+        self._next_start = max(self._next_start, now - late) + gap
+        self.in_flight += 1
+        return Token(self._refusals, at_pace)
+
+    def passed(self, token: Token, now: float) -> None:
+        """Count an answer."""
+        self._passed += 1
+        self._last_passed = now
+        self._last_second.append(now)
+        self._forget(now)
+        if token.refusals == self._refusals:
+            self._alone = False
+            self._answers += token.at_pace
+            self._in_a_row = 0
+        elif self._in_a_row < self._enough:
+            self._in_a_row = 0
+        else:
+            # It was sent earlier, and doesn't show that the server takes more by now.
+            self._in_spite += 1
+
+    def refused(self, token: Token, now: float, pause: float | None) -> None:
+        """Count a refusal.
+
+        Args:
+            token: Of the refused request.
+            now: The time.
+            pause: Seconds that the server asks to wait, if it says so.
+        """
+        self._in_a_row += 1
+        if token.refusals == self._refusals:
+            self._refusals += 1
+            self._earlier = self.in_flight
+            if self._refused_at == math.inf:
+                self._alone, self._judged = True, False
+            elif self._in_a_row == 1:
+                self._return_to(self.requests_a_second, ANSWERS_TO_RETURN)
+        if self._in_a_row == self._enough:
+            self._alone, self._judged = True, False
+            self._in_spite = 0
+        if self._in_a_row >= self._enough:
+            own = max(SHORTEST_PAUSE_SECONDS, (now - self._last_passed) / 2)
+            own = min(own, LONGEST_OWN_PAUSE_SECONDS)
+            self.paused_until = max(self.paused_until, now + max(own, pause or 0))
+
+    def ended(self, token: Token, now: float) -> None:
+        """Count a request as no longer under way, whatever came of it."""
+        self.in_flight -= 1
+        self._earlier -= token.refusals < self._refusals
+        # What passed is known when those that were under way are answered, too.
+        if not self._judged and not self._earlier:
+            self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        """Take the pace down to what the server let pass."""
+        self._judged = bool(self._passed) or self._refused_at < math.inf
+        if not self._passed:
+            return
+        seconds = self._last_passed - self._passed_since
+        if self._refused_at == math.inf:
+            pace = self._passed / max(seconds, 0.001)
+            self._return_to(pace, ANSWERS_TO_RETURN)
+        elif self._in_spite < self._enough:
+            self._forget(now)
+            if seconds >= 1:
+                pace = self._passed / max(1.0, seconds / PAUSE_MARGIN)
+            else:
+                pace = float(len(self._last_second))
+            pace = min(self._refused_at, pace)
+            self._return_to(pace, max(ANSWERS_TO_RETURN, SECONDS_TO_RETURN * pace))
+        else:
+            return
+        self._passed = 0
+        self._passed_since = self._last_passed
+
+    def _return_to(self, pace: float, answers: float) -> None:
+        self._refused_at = pace
+        self._answers_to_return = answers
+        self._answers = 0
+
+    def _forget(self, now: float) -> None:
+        while self._last_second and self._last_second[0] <= now - 1:
+            self._last_second.popleft()
 
 
 class RateLimiter:
-    """A gate that each request passes on its own."""
+    """A gate that each request passes on its own, over all threads."""
 
     def __init__(
-        self, ceiling: int, clock: Callable[[], float] = time.monotonic
+        self,
+        limit: int,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Let requests through.
 
         Args:
-            ceiling: Requests at once, at most.
-            clock: Tells the time in seconds.
+            limit: Requests at once, at most.
+            stop: Set when the run is stopped; ends all waits.
+            clock: Returns the time in seconds.
         """
-        self._ceiling = ceiling
+        self._stop = stop
         self._clock = clock
+        self._pace = Pace(limit, clock())
+        self._turn = threading.Lock()
         self._changed = threading.Condition()
-        self._allowed = min(START, ceiling)
-        self._under_way = 0
-        self._answers = 0
-        self._last_cut = clock()
-        self._paused_until = clock()
-        self._pace = math.inf
-        self._next_start = clock()
-        self._passed = 0  # since the last pause
-        self._closed = False
 
     @property
-    def under_way(self) -> int:
+    def in_flight(self) -> int:
         """How many requests are under way."""
-        return self._under_way
+        return self._pace.in_flight
+
+    def paused_for(self) -> float:
+        """Return the seconds for which all requests pause."""
+        return max(0.0, self._pace.paused_until - self._clock())
 
     @contextmanager
-    def slot(self) -> Iterator[float]:
-        """Wait for leave to send one request, and hold it for the while.
+    def slot(self) -> Iterator[Token]:
+        """Wait until a request may begin, and count it as under way.
 
         Yields:
-            The time at which it began, which `refused` wants to know.
+            What `succeeded` or `refused` wants to know, to be called within the block;
+            a request without an answer calls neither.
 
         Raises:
-            Stopped: If the gate is closed.
+            Stopped: If the run is being stopped.
         """
-        with self._changed:
-            while not self._may_start():
-                pause = max(self._paused_until, self._next_start) - self._clock()
-                self._changed.wait(pause if pause > 0 else None)
-            self._under_way += 1
-            gap = 1 / self._pace
-            # A worker that woke late may catch up, but by no more than one request.
-            self._next_start = max(self._next_start, self._clock() - gap) + gap
+        token = self._begin()
         try:
-            yield self._clock()
+            yield token
         finally:
             with self._changed:
-                self._under_way -= 1
-                self._changed.notify_all()
+                self._pace.ended(token, self._clock())
+                self._changed.notify()
 
-    def answered(self) -> None:
-        """Note an answer that was no refusal."""
+    def succeeded(self, token: Token) -> None:
+        """Count an answer that does not refuse the request for a rate limit."""
         with self._changed:
-            self._passed += 1
-            self._pace += PACE_GROWTH
-            self._answers += 1
-            if self._answers >= ANSWERS_TO_GROW * self._allowed:
-                self._answers = 0
-                self._allowed = min(self._allowed + 1, self._ceiling)
-                self._changed.notify_all()
+            self._pace.passed(token, self._clock())
 
-    def refused(self, began: float, pause: float) -> None:
-        """Slow everybody down.
+    def refused(self, token: Token, pause: float | None) -> None:
+        """Count a refusal for a rate limit.
 
         Args:
-            began: When the refused request began. Requests that were on their way when
-                the number was cut don't cut it again.
-            pause: Seconds in which nobody begins another.
+            token: Of the refused request.
+            pause: Seconds that the server asks to wait, if it says so.
         """
         with self._changed:
-            now = self._clock()
-            if began >= self._last_cut:
-                self._slow_down(now)
-                self._last_cut = now
-                self._answers = 0
-                self._allowed = max(1, self._allowed // 2)
-            self._paused_until = max(self._paused_until, now + pause)
-            self._passed = 0
+            self._pace.refused(token, self._clock(), pause)
 
-    def close(self) -> None:
-        """Let nobody through any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def _begin(self) -> Token:
+        """Wait for this thread's turn, and then for the pace.
 
-    def _slow_down(self, now: float) -> None:
-        """Take the pace down, from what the server let pass since the last pause."""
-        seconds = now - self._paused_until
-        if self._passed and seconds > 0:
-            self._pace = min(self._pace, self._passed / seconds)
-        self._pace = max(SLOWEST_PACE, self._pace * PACE_AFTER_REFUSAL)
+        One thread at a time looks at the clock; the others wait for their turn.
+        """
+        while not self._turn.acquire(timeout=LONGEST_WAIT_SECONDS):
+            self._go_on()
+        try:
+            with self._changed:
+                self._go_on()
+                while (wait := self._pace.wait(self._clock())) > 0:
+                    self._changed.wait(min(wait, LONGEST_WAIT_SECONDS))
+                    self._go_on()
+                return self._pace.begin(self._clock())
+        finally:
+            self._turn.release()
 
-    def _may_start(self) -> bool:
-        if self._closed:
+    def _go_on(self) -> None:
+        if self._stop.is_set():
             raise Stopped
-        return (
-            self._under_way < self._allowed
-            and max(self._paused_until, self._next_start) <= self._clock()
-        )

@@ -70,20 +70,28 @@ class Retry:
         )
         return seconds
 
-    def wait(self, why: str, pause: float | None = None, status: int = 0) -> None:
+    def wait(
+        self,
+        why: str,
+        pause: float | None = None,
+        status: int = 0,
+        *,
+        spaced: float = 0.0,
+    ) -> None:
         """Count a failure and wait for the next retry.
 
         Args:
             why: How it failed.
             pause: Seconds that the server asks to wait at least, if it said so.
             status: The HTTP status; 0 if no answer came.
+            spaced: Seconds of the backoff that something else takes care of.
 
         Raises:
             RetriesExhausted: If there is to be no further retry.
             Stopped: If the run is stopped meanwhile.
         """
         seconds = self.next_wait(why, status)
-        if self._stop.wait(max(seconds, pause or 0)):
+        if self._stop.wait(max(seconds - spaced, pause or 0)):
             raise Stopped
 
 

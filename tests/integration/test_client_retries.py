@@ -21,7 +21,6 @@ from answering_server import (
 )
 
 from target_upwell.api import retry as retry_module
-from target_upwell.api.client import SHORTEST_PAUSE_SECONDS
 from target_upwell.api.retry import Retry, retry_after
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import (
@@ -192,15 +191,17 @@ def test_the_server_says_how_long_to_wait_at_least(server, status, monkeypatch):
     monkeypatch.setattr(retry_module.backoff, "full_jitter", lambda seconds: seconds)
     connection = server.connect(*answers, Answer(body=FOUND), max_retries=5)
     search(connection.client)
-    assert connection.waits + connection.pauses == [17, 2, 4, 8, 16]
+    limited = status == 429
+    assert connection.waits == ([17, 1, 3, 7, 15] if limited else [17, 2, 4, 8, 16])
+    assert connection.pauses == ([17, 0, 0, 3, 3] if limited else [])
 
 
-def test_a_limit_that_does_not_say_how_long_is_left_alone_for_a_second(server):
+def test_the_first_retry_after_a_rate_limit_is_left_to_the_limiter(server):
     connection = server.connect(*[Answer(429)] * 2, Answer(body=FOUND))
     search(connection.client)
-    first, second = connection.pauses
-    assert first == SHORTEST_PAUSE_SECONDS
-    assert SHORTEST_PAUSE_SECONDS <= second <= 2
+    first, second = connection.waits
+    assert (first, connection.pauses) == (0, [None, None])
+    assert 0 <= second <= 1
 
 
 def test_the_server_says_how_long_to_wait_after_an_unknown_insert(server):

@@ -76,13 +76,13 @@ class Waits(threading.Event):
 class Gate(RateLimiter):
     """A limiter that notes its pauses, and does not pause."""
 
-    def __init__(self):
-        super().__init__(4)
+    def __init__(self, stop):
+        super().__init__(4, stop)
         self.pauses = []
 
-    def refused(self, began, pause):
+    def refused(self, token, pause):
         self.pauses.append(pause)
-        super().refused(began, 0)
+        super().refused(token, 0)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -157,7 +157,8 @@ class AnsweringServer:
         checked = dataclasses.replace(
             Settings.of(given), request_timeout=request_timeout
         )
-        observed, stop, gate = [], Waits(), Gate()
+        observed, stop = [], Waits()
+        gate = Gate(stop)
 
         def observe(endpoint, status, seconds, *, again):
             assert seconds >= 0
