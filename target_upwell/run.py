@@ -13,7 +13,7 @@ from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.delivery.scheduler import Delivery, Job
 from target_upwell.delivery.workers import Workers
-from target_upwell.reporting import drift, files, rejects
+from target_upwell.reporting import drift, rejects
 from target_upwell.reporting.drift import Drift
 from target_upwell.reporting.files import AppendedFile
 from target_upwell.reporting.rejects import Rejects
@@ -110,7 +110,8 @@ class Run:
         Raises:
             RunError: If a file can't be written.
         """
-        files.check(self._files)
+        for file in self._files:
+            file.check()
         sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
         settings = self._settings
         logger.info(

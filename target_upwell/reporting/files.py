@@ -38,7 +38,6 @@ SECONDS_BETWEEN_TRIES = 0.01
 BLOCK_BYTES = 65_536
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_STREAMS = {1: "standard output", 2: "standard error"}
 
 
 class AppendedFile:
@@ -63,6 +62,9 @@ class AppendedFile:
 
     def check(self) -> None:
         """Check, at the start of a run, that lines can be appended; open nothing.
+
+        That it is a regular file, and not that of another setting, was checked with
+        the settings.
 
         Raises:
             RunError: If it is clear already that they can't be.
@@ -127,7 +129,6 @@ class AppendedFile:
             found = os.stat(self.path)  # noqa: PTH116 - likewise
         except FileNotFoundError:
             return
-        self._check_kind(found)
         if not os.access(self.path, os.R_OK | os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if found.st_mode & OTHERS_MAY_READ:
@@ -139,27 +140,6 @@ class AppendedFile:
                 shlex.quote(self.path),
             )
 
-    def _check_kind(self, found: os.stat_result) -> None:
-        """Refuse what keeps no lines, and what other things are written to.
-
-        Raises:
-            RunError: If it is such a file.
-        """
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if not stat.S_ISREG(found.st_mode):
-            raise RunError(
-                f"{self.setting}: {self.path!r} is not a regular file, so it keeps "
-                "nothing; name another one"
-            )
-        for number, stream in _STREAMS.items():
-            with contextlib.suppress(OSError):
-                if os.path.samestat(found, os.fstat(number)):
-                    raise RunError(
-                        f"{self.setting}: {self.path!r} is where {stream} goes; "
-                        "name another file"
-                    )
-
     def _open(self) -> int:
         if self._file is None:
             flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -168,7 +148,6 @@ class AppendedFile:
             except FileNotFoundError:
                 self._file = os.open(self.path, flags | os.O_CREAT, OWNER_ONLY)
                 self._sync_folder()
-            self._check_kind(os.fstat(self._file))
         return self._file
 
     def _sync_folder(self) -> None:
@@ -250,34 +229,6 @@ class AppendedFile:
         return RunError(
             f"{self.setting}: {self.path!r} can't be written: {what}; {remedy}"
         )
-
-
-def check(files: Iterable[AppendedFile]) -> None:
-    """Check the files of a run, at its start; open none.
-
-    Raises:
-        RunError: If one of them can't be written, or two of them are the same.
-    """
-    seen: dict[object, str] = {}
-    for file in files:
-        file.check()
-        for identity in _identities(file.path):
-            if identity in seen:
-                raise RunError(
-                    f"{seen[identity]} and {file.setting} name the same file, "
-                    f"{file.path!r}; give each a file of its own"
-                )
-            seen[identity] = file.setting
-
-
-def _identities(path: str) -> Iterator[object]:
-    """Yield what two names of one file have in common, whether or not it exists."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - nothing else of pathlib is used
-    except FileNotFoundError:
-        yield os.path.realpath(path)
-    else:
-        yield found.st_dev, found.st_ino
 
 
 def _ends_within_a_line(file: int, size: int) -> bool:

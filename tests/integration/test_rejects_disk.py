@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import subprocess
 
-import pytest
 from target_command import (
     COMMAND,
     DEADLINE_S,
@@ -62,16 +61,13 @@ def test_a_disk_that_fills_up_midway_keeps_every_state_before_it(account, tmp_pa
     assert kept - 1 <= result.states[-1] <= kept
 
 
-@pytest.mark.parametrize("name", ["missing/rejects.jsonl", ".", "/dev/null"])
-def test_a_path_that_cannot_be_written_fails_before_anything_is_read(
-    account, tmp_path, name
-):
-    path = tmp_path / name
+def test_a_missing_folder_fails_before_anything_is_read(account, tmp_path):
+    path = tmp_path / "missing" / "rejects.jsonl"
 
     result = run_target(account, STREAM, max_rejects=1, rejects_path=str(path))
 
     assert result.code == 1
     assert result.states == []
     assert len(result.errors) == 1
-    assert result.errors[0].startswith(f"rejects_path: {str(path)!r} ")
+    assert result.errors[0].startswith(f"rejects_path: {str(path)!r} can't be written")
     assert account.counts()["requests"] == 0
