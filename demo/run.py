@@ -159,7 +159,7 @@ def main() -> None:
 
 def _counts(log: str) -> dict[str, int]:
     """Read the target's summary, the last line of its kind in the log."""
-    lines = re.findall(r"\d+ records: (.*)", log)
+    lines = re.findall(r"\d+ records?: (.*)", log)
     if not lines:
         raise Surprise("the target's summary isn't in the log")
     pairs = re.findall(r"(\d+) (created|updated|unchanged|skipped|rejected)", lines[-1])

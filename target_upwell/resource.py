@@ -7,8 +7,11 @@ resource is a second such folder.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ENVELOPE = b'{"inputs":[', b"]}"
 """What stands before and after the inputs in the body of a bulk request (SEEN)."""
@@ -53,17 +56,22 @@ class Resource:
 
     Attributes:
         name: Its name, and that of its streams; in the plural.
+        singular: What one record of it is called.
         key: The properties that make the source key: the system, and the id in it.
         bulk: Inserts many.
         search: Finds some.
         update: Changes the columns of one.
         record: The type of a record as replies show it, a `TypedDict` that has an id
             and the properties of the source key at least.
+        hints: What to do about a reject, by how its reason ends; `{value}` stands for
+            the value that the reason quotes.
     """
 
     name: str
+    singular: str
     key: tuple[str, str]
     bulk: Endpoint
     search: Endpoint
     update: UpdateEndpoint
     record: type[Any]
+    hints: Mapping[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.scheduler import Delivery, Job
 from target_upwell.delivery.workers import Workers
 from target_upwell.reporting import drift, rejects
@@ -62,7 +63,7 @@ class Run:
         self._closed = False
         self._limiter = RateLimiter(settings.max_parallel_requests, self._stop)
         self._writers = Workers(settings.max_parallel_requests, "request")
-        self.report = Report(lambda: self._limiter.in_flight)
+        self.report = Report(CUSTOMERS)
         self.delivery = Delivery(
             batch_size_rows=settings.batch_size_rows,
             batch_size_bytes=settings.batch_size_bytes,
@@ -72,13 +73,17 @@ class Run:
             interrupted=lambda: bool(signals),
         )
         rejects_file = _file(settings.rejects_path, "rejects_path", rejects.BEGINNINGS)
-        drift_file = _file(settings.drift_path, "drift_path", drift.BEGINNINGS)
+        drift_file = _file(
+            settings.drift_path, "drift_path", drift.beginnings(CUSTOMERS)
+        )
         self._files = [file for file in (rejects_file, drift_file) if file]
         # A dry run touches no file.
         self._rejects = Rejects(
-            settings.max_rejects, None if settings.dry_run else rejects_file
+            settings.max_rejects,
+            None if settings.dry_run else rejects_file,
+            CUSTOMERS.hints,
         )
-        self._drift = Drift(None if settings.dry_run else drift_file)
+        self._drift = Drift(None if settings.dry_run else drift_file, CUSTOMERS)
         client = Client(settings, self._limiter, self._stop, self.report.request)
         lookups = Lookups(client, settings.batch_size_rows)
         self._linker = Linker(
@@ -182,7 +187,7 @@ class Run:
     def _tick(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_TICKS):
             self.delivery.tick()
-            self.report.tick()
+            self.report.tick(self._limiter)
 
 
 def _file(

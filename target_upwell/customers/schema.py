@@ -115,6 +115,7 @@ class Customer(_Identity, total=False):
 
 CUSTOMERS = Resource(
     name="customers",
+    singular="customer",
     key=("sourceSystem", "sourceSystemId"),
     bulk=Endpoint("POST", "/bulk-customers", "createCustomers"),
     search=Endpoint("POST", "/customers/search", "customers"),
@@ -125,6 +126,12 @@ CUSTOMERS = Resource(
         related_reply="updateCustomerRules",
     ),
     record=Customer,
+    hints={
+        "country: '...' is not a country": (
+            "translate it in the stream map, with its two-letter code for XX: "
+            "'XX' if country == {value} else country"
+        )
+    },
 )
 """SEEN in Upwell's reference; the shapes of the replies too."""
 

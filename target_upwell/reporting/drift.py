@@ -1,7 +1,7 @@
-"""What an update can't reach: differences that a person has to mend by hand.
+"""Drift: where Upwell keeps differing from the source, since its API can't be told.
 
-The API changes no relations of an existing customer, and knows no parent that was never
-loaded. Both are reported once a run, and listed in full in a file of the user's choice.
+It is summed up once a run, with a few examples, and listed in full in a file of the
+user's choice.
 """
 
 from __future__ import annotations
@@ -9,153 +9,181 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from target_upwell import json_codec
+from target_upwell.printable import one_id, one_line
+from target_upwell.reporting.kinds import MAX_EXAMPLES, MAX_KINDS, OTHERS, pattern_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
+    from target_upwell.delivery.outcomes import DriftEntry
     from target_upwell.reporting.files import AppendedFile
-    from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Difference
+    from target_upwell.resource import Resource
 
 logger = logging.getLogger("target-upwell.drift")
 
-EXAMPLES = 5
+_FORMER_PARENT = "former parent"
 
-BEGINNINGS = (b'{"sourceSystem":',)
-"""How the lines of the drift file begin."""
+_WORDS = {
+    "relation": (
+        "1 existing {one} differs from Upwell in {property}",
+        "{count} existing {many} differ from Upwell in {property}",
+    ),
+    "column": (
+        "1 existing {one} differs from Upwell in {property}",
+        "{count} existing {many} differ from Upwell in {property}",
+    ),
+    "parent": (
+        "1 {one} was loaded without its parent",
+        "{count} {many} were loaded without their parents",
+    ),
+    _FORMER_PARENT: (
+        "1 {one} keeps its former parent",
+        "{count} {many} keep their former parents",
+    ),
+    "policy": (
+        "`field_policy` kept {property} of 1 {one} as it is in Upwell",
+        "`field_policy` kept {property} of {count} {many} as it is in Upwell",
+    ),
+    "missing": (
+        "1 {one} is in Upwell and no longer in the source",
+        "{count} {many} are in Upwell and no longer in the source",
+    ),
+}
+"""What is said of one and of many, by kind."""
 
-NO_PARENT = "that one is not in Upwell"
+_WHY = {
+    "relation": "this API can't change it",
+    "column": "this API key can't update it",
+    "parent": "not in Upwell",
+    _FORMER_PARENT: "the new one is not in Upwell",
+}
+"""The reason, where none is given."""
 
 
-class Orphan(NamedTuple):
-    """A link that can't be set.
+@dataclass
+class _Finding:
+    """Drift of one kind, in one property, for one reason."""
 
-    Attributes:
-        child: The customer.
-        parent: The one that it should bill to.
-        held: The Upwell id that it bills to instead.
-    """
+    kind: str
+    property: str
+    why: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
 
-    child: SourceKey
-    parent: SourceKey
-    held: str | None
+    def add(self, example: str) -> None:
+        self.count += 1
+        if len(self.examples) < MAX_EXAMPLES:
+            self.examples.append(example)
 
 
 class Drift:
-    """The differences of a run; threads share it."""
+    """The drift of a run; threads share it."""
 
-    def __init__(self, file: AppendedFile | None) -> None:
-        """Keep account of what could not be carried over.
+    def __init__(self, file: AppendedFile | None, resource: Resource) -> None:
+        """Keep account of drift.
 
         Args:
             file: Where it is listed, if anywhere.
+            resource: What drifts.
         """
         self._file = file
+        self._resource = resource
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-        self._examples: dict[str, list[str]] = {}
-        self._unseen: set[str] = set()
-        self._orphan_counts: Counter[str] = Counter()
-        self._orphans: dict[str, list[str]] = {}
+        self._findings: dict[tuple[str, str, str], _Finding] = {}
+        self._never_shown: set[str] = set()
 
-    def differences(
-        self, found: Iterable[tuple[SourceKey, Iterable[Difference]]]
-    ) -> None:
-        """Take differences of existing customers.
+    def record(self, entries: Sequence[DriftEntry]) -> None:
+        """Take what differs; when this returns it is listed on the disk.
 
         Raises:
             RunError: If the file can't be written.
         """
-        lines = []
+        if self._file and entries:
+            self._file.append(map(self._line, entries))
         with self._lock:
-            for key, differences in found:
-                for difference in differences:
-                    self._count(difference.property, key[1])
-                    lines.append(
-                        _line(
-                            key, difference.property, difference.held, difference.wanted
-                        )
-                    )
-        if self._file and lines:
-            self._file.append(lines)
+            for entry in entries:
+                self._finding(entry).add(_example(entry))
 
-    def orphans(self, orphans: Iterable[Orphan], why: str = NO_PARENT) -> None:
-        """Take links that can't be set.
-
-        Args:
-            orphans: The links.
-            why: Why not.
-
-        Raises:
-            RunError: If the file can't be written.
-        """
-        lines = []
+    def never_shown(self, names: Iterable[str]) -> None:
+        """Warn once of properties that can't be compared, since Upwell hides them."""
         with self._lock:
-            for child, parent, held in orphans:
-                pairs = self._orphans.setdefault(why, [])
-                self._orphan_counts[why] += 1
-                if len(pairs) < EXAMPLES:
-                    pairs.append(f"{child[1]} to {parent[1]}")
-                lines.append(_line(child, "billToCustomerId", held, parent[1]))
-        if self._file and lines:
-            self._file.append(lines)
-
-    def unseen(self, names: Iterable[str]) -> None:
-        """Say once that a relation is not compared, since Upwell never shows it."""
-        with self._lock:
-            news = sorted(set(names) - self._unseen)
-            self._unseen.update(news)
-        for name in news:
+            new = sorted(set(names) - self._never_shown)
+            self._never_shown.update(new)
+        for name in new:
             logger.warning(
-                "%s of existing customers can't be compared or changed through this "
-                "API; they are only set when a customer is created",
+                "%s of existing %s can't be compared or changed through this API; it "
+                "is only set when a %s is created",
                 name,
+                self._resource.name,
+                self._resource.singular,
             )
+
+    def counts(self) -> dict[str, int]:
+        """Return how much drift there was of each kind."""
+        counts: Counter[str] = Counter()
+        with self._lock:
+            for finding in self._findings.values():
+                is_parent = finding.kind == _FORMER_PARENT
+                counts["parent" if is_parent else finding.kind] += finding.count
+        return dict(counts)
 
     def report(self) -> None:
-        """Say what differs, once."""
-        for line in self._summary():
-            logger.warning("%s", line)
+        """Log what differs; what a policy withheld is as the user wants it."""
+        with self._lock:
+            for finding in self._findings.values():
+                level = logging.INFO if finding.kind == "policy" else logging.WARNING
+                logger.log(level, "%s", self._worded(finding))
 
-    def _summary(self) -> Iterator[str]:
-        for name, count in self._counts.items():
-            yield (
-                f"{name} of {count} existing customers differ from Upwell's, which "
-                "this API can't change: "
-                f"{', '.join(self._examples[name])}{self._where()}"
-            )
-        for why, pairs in self._orphans.items():
-            yield (
-                f"{self._orphan_counts[why]} customers were loaded without the link to "
-                f"the customer that they bill to, since {why}: "
-                f"{', '.join(pairs)}{self._where()}"
-            )
+    def _finding(self, entry: DriftEntry) -> _Finding:
+        kind: str = entry.kind
+        if kind == "parent" and entry.upwell is not None:
+            kind = _FORMER_PARENT
+        why = one_line(entry.why) or _WHY.get(kind, "")
+        key = kind, entry.property, pattern_of(why)
+        if key not in self._findings and len(self._findings) >= MAX_KINDS:
+            key = kind, entry.property, OTHERS
+            why = OTHERS
+        return self._findings.setdefault(key, _Finding(kind, entry.property, why))
 
-    def _where(self) -> str:
-        return f"; all are listed in {self._file.path}" if self._file else ""
+    def _worded(self, finding: _Finding) -> str:
+        words = _WORDS[finding.kind][finding.count > 1].format(
+            count=finding.count,
+            property=finding.property,
+            one=self._resource.singular,
+            many=self._resource.name,
+        )
+        why = f" ({finding.why})" if finding.why else ""
+        listed = f"; all are listed in {self._file.path!r}" if self._file else ""
+        return f"{words}{why}: {', '.join(finding.examples)}{listed}"
 
-    def _count(self, name: str, source_id: str) -> None:
-        self._counts[name] += 1
-        examples = self._examples.setdefault(name, [])
-        if len(examples) < EXAMPLES:
-            examples.append(source_id)
+    def _line(self, entry: DriftEntry) -> bytes:
+        system, source_id = self._resource.key
+        return json_codec.encode(
+            {
+                system: entry.key[0],
+                source_id: entry.key[1],
+                "property": entry.property,
+                "kind": entry.kind,
+                "upwell": entry.upwell,
+                "source": entry.source,
+                "why": entry.why or None,
+            }
+        )
 
 
-def _line(
-    key: SourceKey,
-    name: str,
-    held: Any,  # noqa: ANN401 - any JSON value
-    wanted: Any,  # noqa: ANN401 - any JSON value
-) -> bytes:
-    return json_codec.encode(
-        {
-            "sourceSystem": key[0],
-            "sourceSystemId": key[1],
-            "property": name,
-            "upwell": held,
-            "source": wanted,
-        }
-    )
+def _example(entry: DriftEntry) -> str:
+    """Name a record, and whom it should belong to."""
+    name = one_id(entry.key[1])
+    if entry.kind != "parent":
+        return name
+    held = "" if entry.upwell is None else f" (still {one_id(str(entry.upwell))})"
+    return f"{name} to {one_id(str(entry.source))}{held}"
+
+
+def beginnings(resource: Resource) -> tuple[bytes, ...]:
+    """Return how the lines of the drift file begin."""
+    return (b'{"%s":' % resource.key[0].encode(),)

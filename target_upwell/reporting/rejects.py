@@ -1,4 +1,4 @@
-"""Records that can't be loaded: one at a time, by the user's leave, and replayable.
+"""Records that can't be loaded: logged, summed up, and kept so that they load again.
 
 The rejects file is a Singer stream of the records as the tap sent them. It holds
 personal data; the log names no more than source keys and reasons.
@@ -7,21 +7,20 @@ personal data; the log names no more than source keys and reasons.
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
 from target_upwell.exceptions import TooManyRejects
+from target_upwell.printable import one_id, one_line
+from target_upwell.reporting.kinds import Kinds
+from target_upwell.reporting.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from target_upwell.delivery.batch import Row
-    from target_upwell.exceptions import Refusal
+    from target_upwell.delivery.outcomes import Reject
     from target_upwell.reporting.files import AppendedFile
 
 logger = logging.getLogger("target-upwell.rejects")
@@ -31,123 +30,106 @@ LOGGED_IN_FULL = 20
 
 THEN_EVERY = 1000
 
-EXAMPLES = 5
-
 BEGINNINGS = (b'{"type":"SCHEMA",', b'{"type":"RECORD","stream":')
 """How the lines of the rejects file begin."""
-
-_VARYING = (
-    (re.compile(r"\[\d+\]"), "[]"),
-    # Python quotes a text that holds an apostrophe the other way.
-    (re.compile(r"""'[^']*'|"[^"]*'[^"]*\""""), "'...'"),
-    # Numbers, but not the HTTP status, which stands behind a bracket.
-    (re.compile(r"(?<![\w(+.])-?\d[\w.+-]*"), "..."),
-)
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One record that can't be loaded, and why.
-
-    Attributes:
-        row: The record.
-        kind: Found out here before sending, or by Upwell.
-        reason: For a person, in one line.
-        status: The HTTP status of Upwell's refusal.
-        code: The code of Upwell's refusal.
-    """
-
-    row: Row
-    kind: Literal["invalid", "refused"]
-    reason: str
-    status: int | None = None
-    code: str | None = None
-
-    @classmethod
-    def invalid(cls, row: Row, reason: str) -> Reject:
-        """Reject a record that this program finds fault with."""
-        return cls(row, "invalid", reason)
-
-    @classmethod
-    def refused(cls, row: Row, refusal: Refusal) -> Reject:
-        """Reject a record that Upwell turned down."""
-        return cls(row, "refused", str(refusal), refusal.status, refusal.code)
-
-    @classmethod
-    def nameless(cls, rows: Iterable[Row]) -> list[Reject]:
-        """Reject the records of a new customer that has no name."""
-        reason = "name: it has none, and a new customer needs one"
-        return [cls.invalid(row, reason) for row in rows]
-
-    def __str__(self) -> str:
-        """Name the record and the reason, and nothing else of it."""
-        return f"{self.row.name}: {self.reason}"
 
 
 class Rejects:
     """The rejects of a run; threads share it."""
 
-    def __init__(self, limit: int, file: AppendedFile | None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        file: AppendedFile | None,
+        hints: Mapping[str, str] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> None:
         """Keep account of rejects.
 
         Args:
             limit: Records that may be rejected; -1 for any number.
-            file: Where they are kept; needed for any other limit than 0.
+            file: Where they are kept, if anywhere.
+            hints: What to do, by how the reasons end that it is about; `{value}` stands
+                for the value that such a reason quotes.
+            dry_run: Whether to go on over the limit, so that all rejects are seen.
         """
         self._limit = limit
         self._file = file
+        self._hints = hints or {}
+        self._dry_run = dry_run
         self._lock = threading.Lock()
         self._count = 0
-        self._kinds: Counter[str] = Counter()
-        self._by_reason: dict[str, list[str]] = {}
+        self._kinds = Kinds()
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._excess: TooManyRejects | None = None
 
-    def take(self, rejects: Iterable[Reject], rows: Iterable[Row]) -> None:
+    @property
+    def excess(self) -> TooManyRejects | None:
+        """Why a run stops for its rejects, if it does; in a dry run, would stop."""
+        return self._excess
+
+    def record(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch; when this returns they are on the disk.
 
-        They are kept in the order of the stream, so that the last version of a customer
+        Batches come in the order of the stream, so that the last version of a customer
         is also the last one when the file is loaded.
 
         Args:
-            rejects: The rejects, in any order.
-            rows: All rows of the batch.
+            rejects: The rejects, in the order of the stream.
 
         Raises:
             TooManyRejects: If they are more than may be. Those within the limit are
                 written all the same; their batch is not to be acknowledged.
             RunError: If they can't be written.
         """
-        by_row = {id(reject.row): reject for reject in rejects}
-        if not by_row:
+        if not rejects:
             return
-        rejects = [by_row[id(row)] for row in rows if id(row) in by_row]
         with self._lock:
-            room = len(rejects) if self._limit < 0 else self._limit - self._count
-            kept, over = rejects[:room], rejects[room:]
+            room = max(0, self._limit - self._count)
+            kept = rejects if self._limit < 0 else rejects[:room]
             if self._file and kept:
                 self._file.append(self._lines(kept))
-            self._count += len(kept)
+            self._count += len(rejects)
             for reject in rejects:
                 self._log(reject)
-        if over:
-            allowed = f"{self._limit} may be" if self._limit else "none may be"
-            raise TooManyRejects(
-                f"{over[0]}. A record was rejected and {allowed} (max_rejects); mend "
-                "it in the source or the stream map, or raise max_rejects"
-            )
+            if len(kept) < len(rejects) and self._excess is None:
+                self._excess = self._too_many(rejects[len(kept)])
+            if self._excess and not self._dry_run:
+                raise self._excess
 
     def summary(self) -> Iterator[str]:
         """Sum the rejects up by reason, with a few examples each."""
         with self._lock:
-            for reason, names in self._by_reason.items():
-                shown = ", ".join(names)
-                more = self._kinds[reason] - len(names)
-                and_more = f" and {more} more" if more else ""
-                yield f"rejected {self._kinds[reason]}: {reason} ({shown}{and_more})"
+            for kind in self._kinds.most_common():
+                hint = self._hint(kind.pattern, kind.values.most_common(1))
+                yield (
+                    f"{counted(kind.count, 'record')} rejected: {kind} "
+                    f"({kind.names()}){hint}"
+                )
             if self._file and self._count:
-                yield f"rejected records are kept in {self._file.path}"
+                yield f"rejected records are kept in {self._file.path!r}"
 
-    def _lines(self, rejects: Iterable[Reject]) -> Iterator[bytes]:
+    def _too_many(self, first: Reject) -> TooManyRejects:
+        """Word it, where this reject is the first one over the limit."""
+        allowed = str(self._limit or "none")
+        if self._limit and self._file:
+            kept = "is" if self._limit == 1 else f"{self._limit} are"
+            allowed += f"; the first {kept} kept in {self._file.path!r}"
+        were, them = ("was", "it") if self._count == 1 else ("were", "them")
+        return TooManyRejects(
+            f"{_worded(first)}. {counted(self._count, 'record')} {were} rejected and "
+            f"`max_rejects` allows {allowed}; fix {them} in the source or the stream "
+            "map, or raise `max_rejects`"
+        )
+
+    def _hint(self, pattern: str, most: list[tuple[str, int]]) -> str:
+        for ending, hint in self._hints.items():
+            if pattern.endswith(ending) and most:
+                return "; " + hint.replace("{value}", most[0][0])
+        return ""
+
+    def _lines(self, rejects: Sequence[Reject]) -> Iterator[bytes]:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         for reject in rejects:
             source = reject.row.source
@@ -173,22 +155,15 @@ class Rejects:
             )
 
     def _log(self, reject: Reject) -> None:
-        kind = _kind_of(reject.reason)
-        self._kinds[kind] += 1
-        number = self._kinds[kind]
-        examples = self._by_reason.setdefault(kind, [])
-        if len(examples) < EXAMPLES:
-            examples.append(reject.row.name)
-        if number <= LOGGED_IN_FULL or number % THEN_EVERY == 0:
-            logger.error("rejected (%s): %s", reject.kind, reject)
-        if number == LOGGED_IN_FULL:
+        kind = self._kinds.add(one_line(reject.reason), one_id(reject.row.name))
+        if kind.count <= LOGGED_IN_FULL or kind.count % THEN_EVERY == 0:
+            logger.error("rejected (%s): %s", reject.kind, _worded(reject))
+        if kind.count == LOGGED_IN_FULL:
             logger.error(
                 "more of this kind follow; only every %dth is logged", THEN_EVERY
             )
 
 
-def _kind_of(reason: str) -> str:
-    """Reduce a reason to its kind: without the values and positions that vary."""
-    for varying, stand_in in _VARYING:
-        reason = varying.sub(stand_in, reason)
-    return reason
+def _worded(reject: Reject) -> str:
+    """Name the record and the reason, and nothing else of it."""
+    return f"{one_id(reject.row.name)}: {one_line(reject.reason)}"

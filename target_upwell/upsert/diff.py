@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from target_upwell.customers.schema import BILL_TO, PROPERTIES, RULE
 from target_upwell.delivery.batch import body_of
+from target_upwell.delivery.outcomes import Counted, Outcome, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -287,3 +288,25 @@ def group_by_depth(entries: Iterable[Entry]) -> list[list[Entry]]:
         for entry in groups[-1]:
             del waiting[entry.key]
     return groups
+
+
+def counted(outcome: Outcome, entries: Iterable[Entry]) -> list[Counted]:
+    """Return customers with their outcome, as a report counts them."""
+    return [Counted(entry.key, outcome, len(entry.rows)) for entry in entries]
+
+
+def nameless(rows: Iterable[Row]) -> list[Reject]:
+    """Return the rejects of the records of a new customer that has no name."""
+    reason = "name: it has none, and a new customer needs one"
+    return [Reject.invalid(row, reason) for row in rows]
+
+
+def in_order(rejects: Iterable[Reject], rows: Iterable[Row]) -> list[Reject]:
+    """Return rejects in the order of the stream.
+
+    Args:
+        rejects: The rejects of a batch.
+        rows: All rows of the batch.
+    """
+    by_row = {id(reject.row): reject for reject in rejects}
+    return [by_row[id(row)] for row in rows if id(row) in by_row]

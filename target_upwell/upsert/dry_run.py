@@ -8,9 +8,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from target_upwell.customers.schema import BILL_TO
-from target_upwell.reporting.rejects import Reject
-from target_upwell.reporting.report import Outcome
-from target_upwell.upsert.diff import compare, merge, parent_of
+from target_upwell.delivery.outcomes import Outcome, Reject
+from target_upwell.upsert.diff import (
+    compare,
+    counted,
+    in_order,
+    merge,
+    nameless,
+    parent_of,
+)
 
 if TYPE_CHECKING:
     from target_upwell.config import Settings
@@ -72,7 +78,7 @@ class DryRun:
                 entry.set("billToCustomerId", None)
             rejects += self._plan(entry, found.get(entry.key))
         self._report.count_rejects(rejects)
-        self._rejects.take(rejects, batch.rows)
+        self._rejects.record(in_order(rejects, batch.rows))
 
     def summary(self) -> None:
         """Log which properties would change, and how often."""
@@ -84,21 +90,22 @@ class DryRun:
         if held is None:
             return self._plan_absent(entry)
         if self._settings.load_method == "append-only":
-            self._report.count(Outcome.SKIPPED, [entry])
+            self._report.count(counted(Outcome.SKIPPED, [entry]))
             return []
         change = compare(entry.input, held, self._settings.null_handling)
-        self._report.count(Outcome.UPDATED if change else Outcome.UNCHANGED, [entry])
+        fate = Outcome.UPDATED if change else Outcome.UNCHANGED
+        self._report.count(counted(fate, [entry]))
         if change:
             self._note_change(entry, held, change)
         return []
 
     def _plan_absent(self, entry: Entry) -> list[Reject]:
         if self._settings.load_method == "update-only":
-            self._report.count(Outcome.SKIPPED, [entry])
+            self._report.count(counted(Outcome.SKIPPED, [entry]))
             return []
         if not entry.input.get("name"):
-            return Reject.nameless(entry.rows)
-        self._report.count(Outcome.CREATED, [entry])
+            return nameless(entry.rows)
+        self._report.count(counted(Outcome.CREATED, [entry]))
         if self._may_show(Outcome.CREATED):
             logger.info(
                 "dry run: would create %s: %s", entry.rows[0].name, _shown(entry.input)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS
+from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.exceptions import Refused
-from target_upwell.reporting.drift import NO_PARENT, Orphan
 from target_upwell.upsert.diff import null_clears, parent_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-upwell")
 
 LINK = "billToCustomerId"
+
+
+class Orphan(NamedTuple):
+    """A link that can't be set.
+
+    Attributes:
+        child: The customer.
+        parent: The one that it should bill to.
+        held: The Upwell id that it bills to instead.
+    """
+
+    child: SourceKey
+    parent: SourceKey
+    held: str | None
 
 
 class Linker:
@@ -189,11 +203,16 @@ class Linker:
             self._orphaned([orphan], "this key can't see them in Upwell")
             return
         self._links.settle(link.child, link.parent)
-        self._report.count_links(1)
+        self._report.count([], links=1)
 
-    def _orphaned(self, orphans: Iterable[Orphan], why: str = NO_PARENT) -> None:
+    def _orphaned(self, orphans: Iterable[Orphan], why: str = "") -> None:
         """Report links that can't be set, and owe them no longer: STATE has to pass."""
         orphans = list(orphans)
-        self._drift.orphans(orphans, why)
+        self._drift.record(
+            [
+                DriftEntry(child, LINK, held, parent[1], "parent", why)
+                for child, parent, held in orphans
+            ]
+        )
         for orphan in orphans:
             self._links.settle(orphan.child, orphan.parent)

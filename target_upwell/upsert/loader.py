@@ -11,15 +11,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from target_upwell.customers.schema import CUSTOMERS, RULE
+from target_upwell.delivery.outcomes import DriftEntry, Outcome, Reject
 from target_upwell.exceptions import Refusal, Refused, TooLarge
-from target_upwell.reporting.rejects import Reject
-from target_upwell.reporting.report import Outcome
 from target_upwell.upsert.diff import (
     Change,
     Difference,
     compare,
+    counted,
     group_by_depth,
+    in_order,
     merge,
+    nameless,
 )
 from target_upwell.upsert.inserts import Inserts, Searched
 from target_upwell.upsert.lookups import NewcomerGuess
@@ -107,7 +109,7 @@ class Loader:
         self._linker.forget(reject.row.key for reject in rejects if reject.row.input)
         self._linker.say_that_state_waits()
         self._report.count_rejects(rejects)
-        self._rejects.take(rejects, batch.rows)
+        self._rejects.record(in_order(rejects, batch.rows))
 
     def _split_off_skipped(self, entries: Iterable[Entry]) -> tuple[list[Entry], Found]:
         """Count what the load method leaves alone, and give the rest, with what exists.
@@ -121,7 +123,7 @@ class Loader:
         skipped: list[Entry] = []
         for entry in entries:
             (skipped if (entry.key in found) is appends else kept).append(entry)
-        self._report.count(Outcome.SKIPPED, skipped)
+        self._report.count(counted(Outcome.SKIPPED, skipped))
         return kept, {} if appends else found
 
     def _look_up(
@@ -149,21 +151,21 @@ class Loader:
         rejects: list[Reject] = []
         unsettled = {entry.key: entry for entry in entries}
         absent = [entry for entry in entries if entry.key not in found]
-        nameless = [entry for entry in absent if not entry.input.get("name")]
-        if nameless:
+        without = [entry for entry in absent if not entry.input.get("name")]
+        if without:
             # They can only be updated, so "not found" must be more than a guess.
-            there = self._lookups.find_surely(entry.key for entry in nameless)
+            there = self._lookups.find_surely(entry.key for entry in without)
             found |= there
             self._linker.link(there, entries)
             self._linker.arrived(there)
-        for entry in nameless:
+        for entry in without:
             if entry.key not in found:
-                rejects += Reject.nameless(unsettled.pop(entry.key).rows)
+                rejects += nameless(unsettled.pop(entry.key).rows)
         named = [entry for entry in absent if entry.input.get("name")]
         for group in group_by_depth(named):
             result = self._inserts.run(group, searched)
             created = [unsettled.pop(key) for key in result.created]
-            self._report.count(Outcome.CREATED, created)
+            self._report.count(counted(Outcome.CREATED, created))
             for entry, refusal in result.refused:
                 del unsettled[entry.key]
                 rejects += [Reject.refused(row, refusal) for row in entry.rows]
@@ -183,7 +185,7 @@ class Loader:
             self._skip(existing)
             return []
         rejects: list[Reject] = []
-        drift: list[tuple[SourceKey, list[Difference]]] = []
+        drift: list[DriftEntry] = []
         unseen: set[str] = set()
         unchanged: list[Entry] = []
         calls: list[Callable[[], None]] = []
@@ -196,16 +198,15 @@ class Loader:
             self._linker.holds(entry.key, held)
             change = compare(entry.input, held, self._settings.null_handling)
             unseen.update(change.unseen)
-            if change.drift:
-                drift.append((entry.key, change.drift))
+            drift += _drift(entry.key, change.drift)
             if change:
                 calls.append(partial(put, entry, change))
             else:
                 unchanged.append(entry)
-        self._report.count(Outcome.UNCHANGED, unchanged)
-        self._drift.unseen(unseen)
+        self._report.count(counted(Outcome.UNCHANGED, unchanged))
+        self._drift.never_shown(unseen)
         self._in_parallel(calls)
-        self._drift.differences(drift)
+        self._drift.record(drift)
         return rejects
 
     def _update_hidden(self, entry: Entry) -> list[Reject]:
@@ -214,13 +215,13 @@ class Loader:
             self._skip([entry])
             return []
         change = compare(entry.input, {}, "keep")
-        self._drift.unseen(change.unseen)
-        self._drift.differences([(entry.key, change.drift)])
+        self._drift.never_shown(change.unseen)
+        self._drift.record(_drift(entry.key, change.drift))
         return self._put(entry, change)
 
     def _skip(self, entries: Sequence[Entry]) -> None:
         """Leave customers alone that turned out to exist."""
-        self._report.count(Outcome.SKIPPED, entries)
+        self._report.count(counted(Outcome.SKIPPED, entries))
         self._linker.forget(entry.key for entry in entries)
 
     def _put(self, entry: Entry, change: Change) -> list[Reject]:
@@ -238,8 +239,10 @@ class Loader:
             words = "it exists in Upwell, but this key can't see it"
             return [Reject.refused(r, Refusal(200, "", words)) for r in entry.rows]
         if change.rule and not touched.related:
-            self._drift.differences(
-                [(entry.key, [Difference(RULE, None, change.rule)])]
-            )
-        self._report.count(Outcome.UPDATED, [entry])
+            self._drift.record(_drift(entry.key, [Difference(RULE, None, change.rule)]))
+        self._report.count(counted(Outcome.UPDATED, [entry]))
         return []
+
+
+def _drift(key: SourceKey, differences: Iterable[Difference]) -> list[DriftEntry]:
+    return [DriftEntry(key, d.property, d.held, d.wanted) for d in differences]

@@ -259,7 +259,7 @@ def test_nothing_personal_but_source_keys_is_in_any_line_at_info_and_above(
     log = "".join(r.stderr for r in results)
     assert "rejected (refused): customers 11: " in log
     assert "contacts of existing customers can't be compared" in log
-    assert "addresses of 1 existing customers differ" in log
+    assert "1 existing customer differs from Upwell in addresses" in log
     assert personal_data_in(log) == {}
 
 

@@ -63,8 +63,8 @@ def test_addresses_that_differ_are_listed_and_the_columns_are_updated(
     assert stored["6"]["addresses"][0]["city"] == "Bend"
     assert result.warnings == [
         (
-            "addresses of 7 existing customers differ from Upwell's, which this API "
-            f"can't change: 0, 1, 2, 3, 4; all are listed in {path}"
+            "7 existing customers differ from Upwell in addresses (this API can't "
+            f"change it): 0, 1, 2, 3, 4; all are listed in {str(path)!r}"
         )
     ]
     listed = lines(path)
@@ -73,9 +73,12 @@ def test_addresses_that_differ_are_listed_and_the_columns_are_updated(
         "sourceSystem",
         "sourceSystemId",
         "property",
+        "kind",
         "upwell",
         "source",
+        "why",
     }
+    assert (listed[3]["kind"], listed[3]["why"]) == ("relation", None)
     assert (listed[3]["sourceSystem"], listed[3]["sourceSystemId"]) == ("TMSEZ", "3")
     assert listed[3]["property"] == "addresses"
     assert listed[3]["source"] == [OSLO]
@@ -90,8 +93,8 @@ def test_without_a_file_the_difference_is_still_said(account):
 
     assert result.warnings == [
         (
-            "addresses of 1 existing customers differ from Upwell's, which this API "
-            "can't change: 1"
+            "1 existing customer differs from Upwell in addresses (this API can't "
+            "change it): 1"
         )
     ]
     assert "1 unchanged" in result.summary
@@ -153,14 +156,18 @@ def test_a_rule_can_be_changed_but_not_made(account, tmp_path):
 
     assert account.customers()["2"]["customerRule"]["dueOption"] == 45
     assert len(result.warnings) == 1
-    assert result.warnings[0].startswith("customerRule of 1 existing customers")
+    assert result.warnings[0].startswith(
+        "1 existing customer differs from Upwell in customerRule ("
+    )
     assert lines(path) == [
         {
             "sourceSystem": "TMSEZ",
             "sourceSystemId": "1",
             "property": "customerRule",
+            "kind": "relation",
             "upwell": None,
             "source": {"dueOption": 45},
+            "why": None,
         }
     ]
 
@@ -184,7 +191,7 @@ def test_relations_that_upwell_never_shows_are_mentioned_once(account):
 
     assert sorted(result.warnings) == [
         f"{name} of existing customers can't be compared or changed through this API; "
-        "they are only set when a customer is created"
+        "it is only set when a customer is created"
         for name in ("contacts", "customerEmailSettings")
     ]
     assert "4 unchanged" in result.summary

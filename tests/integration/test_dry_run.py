@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from target_command import record, run_target, schema, state
 
@@ -143,7 +141,7 @@ def test_rejects_over_the_limit_fail_it_as_they_would_a_real_run(account):
     assert "addresses[0].country: 'Freedonia' is not a country" in result.errors[-1]
 
 
-def test_rejects_within_the_limit_are_kept_for_a_look(account, tmp_path):
+def test_rejects_within_the_limit_are_told_and_not_kept(account, tmp_path):
     path = tmp_path / "rejects.jsonl"
 
     result = dry_run(
@@ -156,7 +154,8 @@ def test_rejects_within_the_limit_are_kept_for_a_look(account, tmp_path):
 
     assert result.code == 0
     assert "1 created, 0 updated, 0 unchanged, 0 skipped, 1 rejected" in result.summary
-    assert json.loads(path.read_text().splitlines()[1])["record"]["id"] == "1"
+    assert result.errors[0].startswith("rejected (invalid): customers 1: name")
+    assert not path.exists()
 
 
 def test_a_search_that_is_capped_does_not_make_it_guess_wrong(account):

@@ -138,7 +138,7 @@ def test_a_hopeless_map_of_a_stream_that_is_left_out_stops_nothing(
         stream_maps={"erp": WHOLE, "other": "__NULL__"},
     )
     assert result.code == 0
-    assert result.summary.startswith("1 records: 1 created")
+    assert result.summary.startswith("1 record: 1 created")
 
 
 @pytest.mark.parametrize("alias", ["Customers", "customer", None])

@@ -118,7 +118,7 @@ def test_a_stream_of_another_name_is_ignored_if_that_is_asked_for(account, sourc
         account, messages, source_system=source, unknown_streams="ignore"
     )
     assert result.code == 0
-    assert result.summary.startswith("1 records: 1 created")
+    assert result.summary.startswith("1 record: 1 created")
     assert result.states == [{"n": 1}]
 
 
@@ -133,7 +133,7 @@ def test_a_stream_that_the_map_removes_is_no_unknown_stream(account, source):
         account, messages, source_system=source, stream_maps={"clients": None}
     )
     assert result.code == 0
-    assert result.summary.startswith("1 records: 1 created")
+    assert result.summary.startswith("1 record: 1 created")
 
 
 @pytest.mark.parametrize("settings", [{"unknown_streams": "ignore"}, {}])

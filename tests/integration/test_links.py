@@ -124,9 +124,9 @@ def test_a_parent_that_never_comes_is_reported_and_lets_state_pass(account, tmp_
     assert len(account.customers()) == 7
     assert result.warnings == [
         (
-            "7 customers were loaded without the link to the customer that they bill "
-            "to, since that one is not in Upwell: c0 to gone0, c1 to gone1, "
-            f"c2 to gone2, c3 to gone3, c4 to gone4; all are listed in {path}"
+            "7 customers were loaded without their parents (not in Upwell): c0 to "
+            "gone0, c1 to gone1, c2 to gone2, c3 to gone3, c4 to gone4; all are listed "
+            f"in {str(path)!r}"
         )
     ]
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -135,8 +135,10 @@ def test_a_parent_that_never_comes_is_reported_and_lets_state_pass(account, tmp_
         "sourceSystem": "TMSEZ",
         "sourceSystemId": "c0",
         "property": "billToCustomerId",
+        "kind": "parent",
         "upwell": None,
         "source": "gone0",
+        "why": None,
     }
     assert "7 created" in result.summary
     waits = [m for m in result.messages("INFO") if "STATE waits" in m]
@@ -147,7 +149,15 @@ def test_an_orphan_that_bills_to_somebody_else_says_to_whom(account, tmp_path):
     path = tmp_path / "drift.jsonl"
     run(account, customer("old"), customer("c", "old"))
 
-    run(account, customer("c", "gone"), drift_path=str(path))
+    result = run(account, customer("c", "gone"), drift_path=str(path))
+
+    former = account.customers()["old"]["id"]
+    assert result.warnings == [
+        (
+            "1 customer keeps its former parent (the new one is not in Upwell): c to "
+            f"gone (still {former}); all are listed in {str(path)!r}"
+        )
+    ]
 
     assert links(account) == {"c": "old"}
     (line,) = map(json.loads, path.read_text().splitlines())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import random
 import re
 from pathlib import Path
@@ -11,10 +10,6 @@ from pathlib import Path
 import pytest
 from shown import new_seed
 from target_command import record, run_target, schema, state
-
-from target_upwell.delivery.batch import Row, Source
-from target_upwell.exceptions import Refusal
-from target_upwell.reporting.rejects import Reject, Rejects
 
 COUNTRY = schema("id", "name", addresses={})
 
@@ -54,9 +49,9 @@ def test_by_default_one_bad_record_stops_the_run_and_loads_the_rest_of_its_batch
     assert result.states == ["before"]
     assert set(account.customers()) >= {"1", "2", "3"}
     assert result.errors[-1] == (
-        "customers 4711: addresses[0].country: 'Freedonia' is not a country. A record "
-        "was rejected and none may be (max_rejects); mend it in the source or the "
-        "stream map, or raise max_rejects"
+        "customers 4711: addresses[0].country: 'Freedonia' is not a country. 1 record "
+        "was rejected and `max_rejects` allows none; fix it in the source or the "
+        "stream map, or raise `max_rejects`"
     )
     assert result.errors[0].startswith("rejected (invalid): customers 4711: addresses")
     assert result.stderr.count("Traceback") == 0
@@ -116,7 +111,8 @@ def test_over_the_limit_the_run_stops_before_the_batch_that_went_over_it(
     assert len(kept(path)) == 2
     # The next batch may be under way too, and then it is finished as well.
     assert re.match(r"customers [34]0: addresses\[0\]\.country: ", result.errors[-1])
-    assert "2 may be (max_rejects)" in result.errors[-1]
+    assert "3 records were rejected and `max_rejects` allows 2; " in result.errors[-1]
+    assert f"the first 2 are kept in {str(path)!r}; fix them" in result.errors[-1]
     assert {"11", "21", "31"} <= set(account.customers()) <= {"11", "21", "31", "41"}
 
 
@@ -202,107 +198,6 @@ def test_rows_whose_index_upwell_names_cost_one_request_each(account, tmp_path):
     )
 
 
-def test_rejects_of_one_batch_stay_in_the_order_of_the_stream():
-    source = Source("customers", {"type": "SCHEMA", "stream": "customers"})
-    rows = [row(source, str(n)) for n in range(4)]
-    taken = []
-
-    class Kept:
-        path = "rejects.jsonl"
-
-        def append(self, lines):
-            taken.extend(json.loads(line) for line in lines)
-
-    Rejects(-1, Kept()).take(
-        [Reject.invalid(rows[3], "why"), Reject.invalid(rows[0], "why")], rows
-    )
-
-    ids = [m["record"]["id"] for m in taken if m["type"] == "RECORD"]
-    assert ids == ["0", "3"]
-
-
-def row(source, number, invalid="why"):
-    return Row(
-        source=source,
-        record={"id": number},
-        name=f"customers {number}",
-        key=None,
-        input=None,
-        body=b"",
-        invalid=invalid,
-    )
-
-
-def many_rejects(number, reason):
-    source = Source("customers", {"type": "SCHEMA", "stream": "customers"})
-    rows = [row(source, str(n)) for n in range(number)]
-    return [Reject.invalid(r, reason(n)) for n, r in enumerate(rows)], rows
-
-
-def test_after_twenty_of_a_kind_only_every_thousandth_is_logged(caplog):
-    rejects, rows = many_rejects(
-        2500, lambda n: f"addresses[{n}].country: 'Land {n}' is not a country"
-    )
-    book = Rejects(-1, type("File", (), {"append": lambda *_: None, "path": "x"})())
-
-    book.take(rejects, rows)
-
-    logged = [r.getMessage() for r in caplog.records]
-    assert len(logged) == 20 + 1 + 2
-    assert logged[19].startswith("rejected (invalid): customers 19:")
-    assert "every 1000th" in logged[20]
-    assert "customers 999:" in logged[21]
-    assert "customers 1999:" in logged[22]
-    summary = list(book.summary())
-    assert summary == [
-        (
-            "rejected 2500: addresses[].country: '...' is not a country (customers 0, "
-            "customers 1, customers 2, customers 3, customers 4 and 2495 more)"
-        ),
-        "rejected records are kept in x",
-    ]
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        lambda n: f"it takes {n * 7919} bytes, and a request may take 1000",
-        lambda n: f"customerRule.dueOption: {n}.5 is not a whole number",
-        lambda n: f"""name: "O'Neill {n}" is not a name""",
-        lambda n: f"metadata: {n}E+{n} is no number (400, parse-failed)",
-    ],
-)
-def test_reasons_that_differ_in_a_value_are_of_one_kind(caplog, reason):
-    caplog.set_level(logging.CRITICAL)
-    rejects, rows = many_rejects(100, reason)
-    book = Rejects(-1, type("File", (), {"append": lambda *_: None, "path": "x"})())
-
-    book.take(rejects, rows)
-
-    assert len(list(book.summary())) == 2
-
-
-def test_a_status_and_the_names_that_upwell_gives_tell_kinds_apart(caplog):
-    caplog.set_level(logging.CRITICAL)
-    source = Source("customers", {})
-    rows = [row(source, str(n)) for n in range(3)]
-    words = 'Not-NULL violation. null value in column "name"'
-    refusals = [
-        Refusal(400, "constraint-violation", words),
-        Refusal(422, "constraint-violation", words),
-        Refusal(400, "constraint-violation", words.replace("name", "city")),
-    ]
-    book = Rejects(-1, type("File", (), {"append": lambda *_: None, "path": "x"})())
-
-    book.take([Reject.refused(r, f) for r, f in zip(rows, refusals, strict=True)], rows)
-
-    assert next(iter(book.summary())) == (
-        "rejected 1: Upwell refused it: Not-NULL violation. null value in column "
-        '"name" (400, constraint-violation) (customers 0)'
-    )
-    assert len(list(book.summary())) == 4
-
-
 def test_the_summary_of_a_run_groups_rejects_and_says_where_the_file_is(
     account, tmp_path
 ):
@@ -319,11 +214,13 @@ def test_the_summary_of_a_run_groups_rejects_and_says_where_the_file_is(
 
     warnings = result.warnings
     assert warnings[-3] == (
-        "rejected 7: addresses[].country: '...' is not a country (customers 0, "
-        "customers 1, customers 2, customers 3, customers 4 and 2 more)"
+        "7 records rejected: addresses[0].country: 'Freedonia' is not a country "
+        "(customers 0, customers 1, customers 2, customers 3, customers 4 and 2 more); "
+        "translate it in the stream map, with its two-letter code for XX: "
+        "'XX' if country == 'Freedonia' else country"
     )
-    assert warnings[-2].startswith("rejected 2: Upwell refused it: ")
+    assert warnings[-2].startswith("2 records rejected: Upwell refused it: ")
     assert warnings[-2].endswith("(customers r0, customers r1)")
     assert "(400, permission-error)" in warnings[-2]
-    assert warnings[-1] == f"rejected records are kept in {path}"
+    assert warnings[-1] == f"rejected records are kept in {str(path)!r}"
     assert "9 rejected (7 invalid, 2 refused)" in result.summary

@@ -75,6 +75,6 @@ def _kind(request):
 
 
 def assert_fates(result, **expected):
-    counts = result.summary.split(" records: ")[1].split(";")[0].split(" (")[0]
+    counts = result.summary.split(": ", 1)[1].split(";")[0].split(" (")[0]
     found = {word: int(n) for n, word in (p.split() for p in counts.split(", "))}
     assert found == {**dict.fromkeys(FATES, 0), **expected}

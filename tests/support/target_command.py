@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sysconfig
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Result:
     @property
     def summary(self) -> str:
         """The line that sums the run up."""
-        return next(m for m in self.messages("INFO") if " records: " in m)
+        return next(m for m in self.messages("INFO") if re.match(r"\d+ records?: ", m))
 
     def messages(self, level: str) -> list[str]:
         """The messages of one level."""
