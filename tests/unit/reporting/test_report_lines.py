@@ -39,7 +39,7 @@ def report(clock):
 
 @pytest.fixture
 def limiter(clock):
-    return RateLimiter(4, threading.Event(), clock)
+    return RateLimiter(1, threading.Event(), clock)
 
 
 @pytest.fixture
