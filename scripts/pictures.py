@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import browser
-import flow
 import sandbox_page
 import throughput
 
@@ -27,10 +26,9 @@ def main() -> None:
         SystemExit: With 1 when a picture could not be made.
     """
     missing = []
-    (IMAGES / "flow.svg").write_text(flow.draw(), "utf-8")
     if RESULTS.exists():
         results = json.loads(RESULTS.read_text("utf-8"))
-        (IMAGES / "throughput.svg").write_text(throughput.draw(results), "utf-8")
+        throughput.draw(results, IMAGES / "throughput.svg")
     else:
         missing.append("throughput.svg: `make bench` was not run")
     if reason := browser.why_missing():

@@ -1,122 +1,109 @@
-"""The picture of the throughput against requests at once, from the benchmark's figures.
+"""The chart of the throughput against requests at once, from the benchmark's figures.
 
 Both axes are logarithmic: the API's limit, a batch a request, is a straight line there.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drawing import AMBER, GOLD, GREY, NAVY, PALE, Drawing, Look, Point
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 670, 96, 384
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+_NAVY, _AMBER, _GREY, _PALE = "#10324a", "#8a6200", "#5b6b76", "#dde3e7"
+_SIZE_INCHES = (9.2, 4.6)
 
 
-def draw(results: dict[str, Any]) -> str:
-    """Draw it.
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Draw the chart.
 
     Args:
         results: What `make bench` wrote.
+        path: The SVG file to write.
     """
     latency, batch = results["latency_ms"], results["batch"]
     plain = results["new"][f"{latency} ms"]["plain, flat map"]["rows_per_second"]
     measured = {row["parallel"]: row["rows_per_second"] for row in results["at_once"]}
     limit = {at_once: batch * at_once * 1000 / latency for at_once in measured}
-    scale = _Scale([*measured], [plain, *measured.values(), *limit.values()])
-    drawing = Drawing(
-        920,
-        450,
-        "Throughput against requests at once",
-        f"New customers a second with answers after {latency} ms. "
-        + " ".join(
-            f"{at_once} at once: {rows:,} of at most {limit[at_once]:,.0f}."
-            for at_once, rows in measured.items()
+    # The same figures give the same file.
+    with mpl.rc_context({"svg.hashsalt": "throughput", "font.size": 10}):
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        _set_up(axes, [*measured])
+        axes.set_title("New customers a second", loc="left", weight="bold", pad=28)
+        axes.annotate(
+            f"{results['customers']:,} customers, {batch} in a request, each"
+            f" answered after {latency} ms; both axes double",
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 12),
+            textcoords="offset points",
+            color=_GREY,
         )
-        + f" A plain target from the SDK's template, one at a time: {plain:,}.",
-    )
-    heading = Look(size=17, bold=True, anchor="start")
-    drawing.text((_LEFT, 36), "New customers a second", heading)
-    drawing.text(
-        (_LEFT, 58),
-        f"{results['customers']:,} customers, {batch} in a request, each answered"
-        f" after {latency} ms; both axes double",
-        Look(GREY, anchor="start"),
-    )
-    _axes(drawing, scale, [*measured])
-    last = max(measured)
-    _curve(drawing, scale, limit, GOLD, dashed=True)
-    end = scale.point(last, limit[last])
-    _label(drawing, end, ["the API's limit"], AMBER)
-
-    _curve(drawing, scale, dict.fromkeys(measured, plain), GREY, dashed=True)
-    drawing.dot(scale.point(min(measured), plain), GREY)
-    words = [
-        f"{plain:,}: a plain target",
-        "from the SDK's template,",
-        "one request at a time",
-    ]
-    _label(drawing, scale.point(last, plain), words, GREY)
-
-    _curve(drawing, scale, measured, NAVY)
-    for at_once, rows in measured.items():
-        x, y = scale.point(at_once, rows)
-        drawing.dot((x, y))
-        if at_once != last:
-            below = Look(NAVY, anchor="start", halo=True)
-            drawing.text((x + 9, y + 17), f"{rows:,}", below)
-    words = [
-        f"{measured[last]:,}: target-upwell,",
-        f"up to {max(measured.values()) / plain:.1f} times as many",
-    ]
-    _label(drawing, scale.point(last, measured[last]), words, NAVY)
-    return drawing.svg()
+        _curve(axes, limit, _AMBER, "the API's limit", dashed=True)
+        words = f"{plain:,}: a plain target\nfrom the SDK's template,\none at a time"
+        _curve(axes, dict.fromkeys(measured, plain), _GREY, words, dashed=True)
+        last = measured[max(measured)]
+        times = max(measured.values()) / plain
+        words = f"{last:,}: target-upwell,\nup to {times:.1f} times as many"
+        _curve(axes, measured, _NAVY, words)
+        for at_once, rows in list(measured.items())[:-1]:
+            _label(axes, (at_once, rows), f"{rows:,}", _NAVY, (10, -7))
+        figure.savefig(path, metadata={"Date": None})
+    # A file of text without white space at the ends of its lines.
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("".join(f"{line.rstrip()}\n" for line in lines), "utf-8")
 
 
-class _Scale:
-    """Where a value lies in the picture."""
-
-    def __init__(self, at_once: list[int], rows: list[float]) -> None:
-        self._least, self._most = min(at_once), max(at_once)
-        self.low = math.floor(math.log2(min(rows) / 1000))
-        self.high = math.ceil(math.log2(max(rows) / 1000))
-
-    def point(self, at_once: float, rows: float) -> Point:
-        across = math.log2(at_once / self._least) / math.log2(self._most / self._least)
-        up = (math.log2(rows / 1000) - self.low) / (self.high - self.low)
-        return (
-            round(_LEFT + 20 + across * (_RIGHT - _LEFT - 20), 1),
-            round(_BOTTOM - up * (_BOTTOM - _TOP), 1),
-        )
-
-
-def _axes(drawing: Drawing, scale: _Scale, at_once: list[int]) -> None:
-    for step in range(scale.low, scale.high + 1):
-        rows = 1000 * 2.0**step
-        _, y = scale.point(at_once[0], rows)
-        drawing.line([(_LEFT, y), (_RIGHT, y)], color=PALE, width=1)
-        drawing.text((_LEFT - 10, y + 4.5), f"{rows:,.0f}", Look(GREY, anchor="end"))
-    for number in at_once:
-        x, _ = scale.point(number, 1000)
-        drawing.text((x, _BOTTOM + 24), str(number), Look(GREY))
-    middle = (_LEFT + _RIGHT) / 2
-    drawing.text((middle, _BOTTOM + 48), "requests at once", Look(GREY))
+def _set_up(axes: Axes, at_once: list[int]) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    axes.set_xticks(at_once, [str(number) for number in at_once])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda rows, _: f"{rows:,.0f}"))
+    axes.set_yticks([1000 * 2**step for step in range(6)])
+    axes.set_ylim(bottom=1000)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("requests at once", color=_GREY)
+    axes.grid(axis="y", color=_PALE)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_GREY, length=0)
+    axes.spines[:].set_visible(False)
 
 
 def _curve(
-    drawing: Drawing,
-    scale: _Scale,
+    axes: Axes,
     values: dict[int, float],
     color: str,
+    words: str,
     *,
     dashed: bool = False,
 ) -> None:
-    points = [scale.point(at_once, rows) for at_once, rows in values.items()]
-    drawing.line(points, color=color, width=2, dashed=dashed)
+    """Draw a curve and name it at its right end."""
+    style, marker = ("--", "") if dashed else ("-", "o")
+    axes.plot([*values], [*values.values()], style, marker=marker, color=color)
+    end = max(values)
+    _label(axes, (end, values[end]), words, color, (12, 0))
 
 
-def _label(drawing: Drawing, end: Point, lines: list[str], color: str) -> None:
-    """Name a curve at its right end, the first line in bold."""
-    for place, words in enumerate(lines):
-        look = Look(color, bold=place == 0, anchor="start")
-        drawing.text((end[0] + 14, end[1] + 4 + 17 * place), words, look)
+def _label(
+    axes: Axes,
+    at: tuple[float, float],
+    words: str,
+    color: str,
+    offset_points: tuple[float, float],
+) -> None:
+    axes.annotate(
+        words,
+        at,
+        xytext=offset_points,
+        textcoords="offset points",
+        color=color,
+        va="center",
+        annotation_clip=False,
+    )
