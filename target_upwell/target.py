@@ -14,6 +14,8 @@ from singer_sdk.exceptions import InvalidJSONSchema, RecordsWithoutSchemaExcepti
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 
 from target_upwell.config import CONFIG_SCHEMA, Settings
+from target_upwell.customers.mapping import check_written
+from target_upwell.customers.names import listed
 from target_upwell.delivery.batch import Source
 from target_upwell.exceptions import (
     InputError,
@@ -25,6 +27,7 @@ from target_upwell.exceptions import (
 from target_upwell.run import Run
 from target_upwell.singer import batch_files
 from target_upwell.singer.configured import ConfiguredTarget
+from target_upwell.singer.map_check import unmatched, why_unknown
 from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
 from target_upwell.singer.state_writer import StateWriter
@@ -172,22 +175,27 @@ class TargetUpwell(ConfiguredTarget):
                 self.delivery.release(self._no_customers_yet)
                 self._no_customers_yet = None
             return
-        if not all(mapping.removes for mapping in mappings):
-            self._refuse_unknown(stream)
+        for mapping in mappings:
+            if not mapping.removes:
+                self._refuse_unknown(mapping)
         if self._no_customers_yet is None and not any(self._routes.values()):
             # STATE must not pass records that a mistyped alias leaves out.
             self._no_customers_yet = self.delivery.open()
 
     def _sink(self, mapping: StreamMapping) -> CustomersSink:
+        mapping.check()
+        if self.settings.unmapped_properties != "metadata":
+            check_written(STREAM, mapping.written, mapping.key_properties)
         sink: Any = self.add_sink(STREAM, mapping.schema, mapping.key_properties)
         return sink  # type: ignore[no-any-return]
 
-    def _refuse_unknown(self, stream: str) -> None:
+    def _refuse_unknown(self, mapping: StreamMapping) -> None:
         """Refuse a stream that is not about customers."""
+        stream = mapping.source.stream
         if self.settings.unknown_streams == "fail":
+            maps = self.mapper.stream_maps_dict
             raise RunError(
-                f"stream {stream!r} is not named {STREAM!r}; alias it in stream_maps, "
-                "remove it there with null, or set unknown_streams to ignore"
+                why_unknown(stream, mapping.stream, STREAM, maps, self._sources)
             )
         logger.info("stream %r is not named %r and is ignored", stream, STREAM)
 
@@ -240,10 +248,18 @@ class TargetUpwell(ConfiguredTarget):
         """Deliver the rest."""
         if self._no_customers_yet is not None:
             arrived = ", ".join(repr(stream) for stream in self._routes)
+            unused = unmatched(self.mapper.stream_maps_dict, self._sources)
             raise RunError(
-                f"no stream named {STREAM!r} arrived; these did: {arrived}; alias one "
-                "of them in stream_maps"
+                f"no stream named {STREAM!r} arrived; these did: {arrived}; "
+                + (
+                    f"`stream_maps` has {listed(unused)}, which no stream is named"
+                    if unused
+                    else "alias one of them in stream_maps"
+                )
             )
+        for routes in self._routes.values():
+            for mapping, _ in routes:
+                mapping.check()
         self._run.finish()
         for sink in {sink for routes in self._routes.values() for _, sink in routes}:
             sink.clean_up()

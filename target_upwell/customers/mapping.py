@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from target_upwell.customers import relations, values
-from target_upwell.customers.names import folded
+from target_upwell.customers.names import folded, listed, nearest
 from target_upwell.customers.schema import BILL_TO, PROPERTIES, Kind, check
 from target_upwell.customers.timestamps import timestamp
 from target_upwell.customers.values import json_value, kind_of, shown, shown_name, text
@@ -20,7 +20,6 @@ __all__ = ["CustomerMapping", "Invalid", "MappingError"]
 
 MAX_NAMES = 1000
 """Names remembered beyond the SCHEMA's; a source that makes up names is no leak."""
-_NAMES_SHOWN = 5
 _SYSTEM, _KEY = "sourceSystem", "sourceSystemId"
 
 SINGERS_OWN = "_sdc_"
@@ -177,7 +176,7 @@ class CustomerMapping:
             self._rivals.add(rule[0])
 
     def _says_more(self, name: str) -> bool:
-        """Tell whether a property holds what its source says of the customer."""
+        """Return whether a property holds what its source says of the customer."""
         return name not in self._key_properties and not name.startswith(SINGERS_OWN)
 
     def _note_unmapped(self, name: str) -> None:
@@ -189,7 +188,7 @@ class CustomerMapping:
             names = self._names[target]
             if target not in names:
                 raise MappingError(
-                    f"stream {stream!r}: {_listed(names)} all match the customer "
+                    f"stream {stream!r}: {listed(names)} all match the customer "
                     f"property {target!r}; keep one of them in the stream map, or "
                     f"spell one of them {target!r}"
                 )
@@ -225,7 +224,7 @@ class CustomerMapping:
         if absent:
             raise MappingError(
                 f"stream {stream!r} can yield no source key: the stream map removes "
-                f"its key {_listed(absent)}; keep it, or {remedy}"
+                f"its key {listed(absent)}; keep it, or {remedy}"
             )
 
     def _rules_for(self, record: Mapping[str, Any]) -> Mapping[str, _Rule | None]:
@@ -253,7 +252,7 @@ class CustomerMapping:
             if len(present) < 2:  # noqa: PLR2004 - it takes two to differ
                 continue
             if target not in present:
-                raise Invalid(f"{_listed(present)} all match it; keep one", target)
+                raise Invalid(f"{listed(present)} all match it; keep one", target)
             for name in present:
                 if name != target:
                     rules[name] = None
@@ -265,7 +264,7 @@ class CustomerMapping:
         if not left:
             return
         if self._unmapped == "reject":
-            raise Invalid(f"{_listed(left)}: no such customer property")
+            raise Invalid(f"{listed(left)}: no such customer property")
         own = found.get("metadata")
         if own is not None and not isinstance(own, dict):
             raise Invalid(
@@ -301,6 +300,34 @@ class CustomerMapping:
         return _joined(parts)
 
 
+def check_written(
+    stream: str, written: Iterable[str], key_properties: Sequence[str]
+) -> None:
+    """Check the properties that the user wrote into a stream map, by their names.
+
+    Args:
+        stream: The stream's name, for messages.
+        written: The names.
+        key_properties: The stream's key properties after its stream map.
+
+    Raises:
+        MappingError: One matches no customer property: every record would lose it.
+    """
+    for name in written:
+        if (
+            folded(name) in _BY_FOLDED_NAME
+            or name in key_properties
+            or name.startswith(SINGERS_OWN)
+        ):
+            continue
+        near = nearest(name, _RULES)
+        meant = f"did you mean {' or '.join(map(shown, near))}?" if near else ""
+        raise MappingError(
+            f"stream {stream!r}: {shown(name)} in the stream map is not a customer "
+            f"property; {meant or 'remove it, or put it under `metadata`'}"
+        )
+
+
 def _name_in(record: Mapping[str, Any], target: str) -> str | None:
     """Return the name in a record that matches a property, the exact one first."""
     if target in record:
@@ -330,10 +357,3 @@ def _settle_parent(found: dict[str, Any]) -> None:
         del found[BILL_TO]
     elif found[BILL_TO] is not None:
         found.pop("billToCustomerId", None)
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = sorted(names)
-    listed = ", ".join(shown(name) for name in every[:_NAMES_SHOWN])
-    more = len(every) - _NAMES_SHOWN
-    return f"{listed} and {more} more" if more > 0 else listed

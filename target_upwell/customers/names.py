@@ -1,8 +1,49 @@
-"""Loose matching of names: by their letters and digits only."""
+"""Names: matched loosely, by their letters and digits only, and named to a person."""
 
 from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from target_upwell.customers.values import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NAMES_SHOWN = 5
+_NEAREST = 3
+_SURE = 0.85
+"""A likeness, from 0 to 1, from which there is one answer."""
+_MIN_CONTAINED_CHARACTERS = 3
 
 
 def folded(name: str) -> str:
     """Return a name without case and without what is no letter or digit."""
     return "".join(filter(str.isalnum, name)).casefold()
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that somebody may have meant, the likeliest first."""
+    by_folded: dict[str, str] = {}
+    for one in known:
+        by_folded.setdefault(folded(one), one)
+    wanted = folded(name)
+    for sure in get_close_matches(wanted, by_folded, 1, _SURE):
+        return [by_folded[sure]]
+    near = get_close_matches(wanted, by_folded, _NEAREST)
+    near += [
+        other
+        for other in by_folded
+        if min(len(wanted), len(other)) >= _MIN_CONTAINED_CHARACTERS
+        and (wanted in other or other in wanted)
+        and other not in near
+    ]
+    return [by_folded[other] for other in near[:_NEAREST]]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as a list for a person: the first few, and how many more."""
+    every = sorted(names)
+    first = ", ".join(shown(name) for name in every[:_NAMES_SHOWN])
+    more = len(every) - _NAMES_SHOWN
+    return f"{first} and {more} more" if more > 0 else first

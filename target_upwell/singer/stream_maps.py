@@ -15,7 +15,15 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform
 
 from target_upwell.delivery.batch import named
-from target_upwell.exceptions import Invalid, RunError
+from target_upwell.exceptions import Invalid, MappingError, RunError
+from target_upwell.singer.map_check import (
+    FILTER,
+    SOURCE,
+    check_definition,
+    expressions,
+    in_words,
+    unknown_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +32,10 @@ if TYPE_CHECKING:
 
     from target_upwell.delivery.batch import Source
 
-FILTER, SOURCE = "__filter__", "__source__"
+FIRST_RECORDS = 200
+"""Records that are asked for a name which an open SCHEMA does not list."""
 
+_MAX_UNKNOWN_SHOWN = 3
 _MAX_REASON_CHARACTERS = 300
 _MAX_KEY_CHARACTERS = 40
 
@@ -44,6 +54,7 @@ class StreamMapping:
         removes: The map lets no record through.
         schema: The JSON schema of what the map gives.
         key_properties: The key properties of what the map gives.
+        written: The properties that the user wrote into the map.
     """
 
     def __init__(
@@ -60,6 +71,37 @@ class StreamMapping:
         self._source_keys = tuple(stream_map.raw_key_properties or ())
         self._stream_map = stream_map
         self._definition = definition or {}
+        self._expressions = expressions(self._definition)
+        self.written = tuple(n for n in self._expressions if n != FILTER)
+        raw = source.schema_message["schema"]
+        self._columns = tuple(raw.get("properties", {}))
+        self._is_open = not self._columns or raw.get("additionalProperties") is True
+        self._functions = _functions(stream_map)
+        self._unknown = unknown_names(self._definition, self._columns, self._functions)
+        self._records_asked = 0
+
+    def check(self) -> None:
+        """Check the map against the SCHEMA, or against the records seen if it is open.
+
+        To be called before the first record and after the last.
+
+        Raises:
+            RunError: A name in an expression is not there.
+        """
+        unknown = self._unknown
+        if self._is_open and not self._records_asked:
+            unknown = [one for one in unknown if one.is_function or one.name == "fake"]
+        if not unknown:
+            return
+        problems = [
+            in_words(one, self._definition, self._columns, self._functions)
+            for one in unknown[:_MAX_UNKNOWN_SHOWN]
+        ]
+        more = len(unknown) - len(problems)
+        raise RunError(
+            f"stream {self.source.stream!r}, stream map: {'; '.join(problems)}"
+            f"{f'; and {more} more' if more > 0 else ''}"
+        )
 
     def map(self, record: dict[str, Any]) -> dict[str, Any] | None:
         """Return what the map makes of a record, or None if it leaves the record out.
@@ -67,12 +109,26 @@ class StreamMapping:
         Raises:
             Invalid: An expression failed, which is the fault of this one record: the
                 map worked on others.
+            RunError: None of the first records has a name that an expression takes.
         """
+        if self._unknown:
+            self._ask(record)
         try:
             # A copy, since an expression may change it; a reject is written as sent.
             return self._stream_map.transform(record.copy())
         except Exception as error:  # noqa: BLE001 - an expression can raise anything
             raise Invalid(self._reason(error)) from None
+
+    def _ask(self, record: Mapping[str, Any]) -> None:
+        """Look in a record for the names that the open SCHEMA does not list."""
+        self._unknown = [
+            one
+            for one in self._unknown
+            if (one.property if one.name == "self" else one.name) not in record
+        ]
+        self._records_asked += 1
+        if self._records_asked == FIRST_RECORDS:
+            self.check()
 
     def name(self, record: Mapping[str, Any]) -> str:
         """Return how to name a record to a person: by its key in the source."""
@@ -94,7 +150,7 @@ class StreamMapping:
         if isinstance(self._stream_map, CustomStreamMap):
             # The SDK's errors don't name the property; its evaluator stopped there.
             expression = getattr(self._stream_map.expr_evaluator, "expr", "")
-            written = [n for n, e in self._definition.items() if e == expression]
+            written = [n for n, e in self._expressions.items() if e == expression]
             where = f" in {written[0]}: {expression}" if written else ""
         kind = type(cause).__name__
         reason = f"stream map: an expression failed with {kind}{words}{where}"
@@ -112,27 +168,35 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
         RunError: A stream map can't work with this SCHEMA, or either is broken.
     """
     stream, message = source.stream, source.schema_message
+    schema = {"properties": {}, **message["schema"]}
+    keys = message.get("key_properties")
     mapper.stream_maps.pop(stream, None)
+    definitions = _definitions(mapper.stream_maps_dict, stream)
+    for definition in definitions:
+        try:
+            if definition:
+                check_definition(definition, schema["properties"], keys or ())
+        except MappingError as error:
+            raise RunError(f"stream {stream!r}, stream map: {error}") from None
     try:
         mapper.register_raw_stream_schema(
             # The maps share and change what they are given; a reject needs it as sent.
             stream,
-            {"properties": {}, **message["schema"]},
-            message.get("key_properties"),
+            schema,
+            keys,
         )
     except (StreamMapConfigError, MapExpressionError) as error:
         words = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
-        raise RunError(f"stream {stream!r}: {words}{_remedy(error)}") from None
+        raise RunError(f"stream {stream!r}: {words}") from None
     except Exception as error:  # noqa: BLE001 - hostile schemas, empty expressions
         raise RunError(
             f"stream {stream!r}: its SCHEMA or its stream map can't be used "
             f"({type(error).__name__})"
         ) from None
-    written = _definitions(mapper.stream_maps_dict, stream)
     return [
         StreamMapping(stream_map, source, definition)
         for stream_map, definition in zip(
-            mapper.stream_maps[stream], written, strict=True
+            mapper.stream_maps[stream], definitions, strict=True
         )
     ]
 
@@ -156,10 +220,8 @@ def _definitions(
     return [own, *more]
 
 
-def _remedy(error: Exception) -> str:
-    if "was not detected in schema" in str(error):
-        return (
-            " The stream map removes it: name the properties that identify a record "
-            'with `__key_properties__`, for example ["sourceSystemId"].'
-        )
-    return ""
+def _functions(stream_map: StreamMap) -> tuple[str, ...]:
+    """Return the names of what expressions of a stream map can call."""
+    if not isinstance(stream_map, CustomStreamMap):
+        return ()
+    return (*stream_map.functions, *(["fake"] if stream_map.fake else []))

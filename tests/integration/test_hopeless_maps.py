@@ -75,19 +75,57 @@ HOPELESS = {
     ),
     "no expression": (
         {**WHOLE, "name": "company +"},
-        ["stream 'erp'", "company +"],
+        ["stream 'erp'", "name: the expression is not valid: ", "company + >>>"],
     ),
     "no text": (
         {**WHOLE, "name": 5},
-        ["stream_maps.erp", "is not valid"],
+        ["stream_maps.erp.name", "must be text"],
     ),
     "nothing": (
         {**WHOLE, "name": ""},
-        ["stream 'erp'", "stream map can't be used"],
+        ["stream 'erp'", "name: the expression is empty; null removes it"],
     ),
     "a filter that is none": (
         {**WHOLE, "__filter__": "company =="},
-        ["stream 'erp'", "company =="],
+        ["stream 'erp'", "__filter__: the expression is not valid", "company == >>>"],
+    ),
+    "a column that was renamed": (
+        {**WHOLE, "emailAddress": "e_mail.lower()", "customerRule": "{'x': terms}"},
+        [
+            "stream 'erp'",
+            "emailAddress: the stream has no column 'e_mail'; did you mean 'email'?",
+            "customerRule: the stream has no column 'terms'; there are 'company', ",
+            "(in: {'x': terms})",
+        ],
+    ),
+    "a column that the filter asks for": (
+        {**WHOLE, "__filter__": "is_customer"},
+        ["stream 'erp'", "__filter__: the stream has no column 'is_customer'"],
+    ),
+    "a column of the record": (
+        {**WHOLE, "emailAddress": "record['emall']"},
+        ["emailAddress: the stream has no column 'emall'; did you mean 'email'?"],
+    ),
+    "a function that there is not": (
+        {**WHOLE, "metadata": "{'n': len(email)}"},
+        ["metadata: there is no function 'len'"],
+    ),
+    "itself, of a column that there is not": (
+        {**WHOLE, "emailAddress": "self.lower()"},
+        ["'self' stands for the column 'emailAddress'", "'email'"],
+    ),
+    "a mistyped customer property": (
+        {**WHOLE, "emailAdress": "email"},
+        ["'emailAdress'", "is not a customer property", "'emailAddress'?", "'erp'"],
+    ),
+    "no sourceSystemId": (
+        {
+            "__alias__": "customers",
+            "__else__": None,
+            "__key_properties__": ["sourceSystemId"],
+            "name": "company",
+        },
+        ["stream 'erp'", "'sourceSystemId'", "map `sourceSystemId`, for example"],
     ),
     "an else that there is not": (
         {**WHOLE, "__else__": "keep"},
@@ -141,12 +179,86 @@ def test_a_hopeless_map_of_a_stream_that_is_left_out_stops_nothing(
     assert result.summary.startswith("1 record: 1 created")
 
 
-@pytest.mark.parametrize("alias", ["Customers", "customer", None])
-def test_an_alias_that_leaves_no_customers_ends_the_run(shared_sandbox, source, alias):
+@pytest.mark.parametrize(
+    ("alias", "words"),
+    [
+        ("Customers", "'erp': its alias is 'Customers'; did you mean 'customers'?"),
+        ("customer", "'erp': its alias is 'customer'; did you mean 'customers'?"),
+        ("clients", "'erp': its alias is 'clients'; it has to be 'customers'"),
+        (None, "'erp' is not named 'customers'; alias it in stream_maps"),
+    ],
+)
+def test_an_alias_that_leaves_no_customers_ends_the_run(
+    shared_sandbox, source, alias, words
+):
     stream_map = {**WHOLE, "__alias__": alias} if alias else {"name": "company"}
-    assert "'erp' is not named 'customers'" in refused(
-        shared_sandbox, source, stream_map
+    assert words in refused(shared_sandbox, source, stream_map)
+
+
+@pytest.mark.parametrize("unknown_streams", ["fail", "ignore"])
+def test_a_mistyped_stream_in_stream_maps_is_named(
+    shared_sandbox, source, unknown_streams
+):
+    result = run_target(
+        shared_sandbox,
+        STREAM,
+        source_system=source,
+        stream_maps={"erps": WHOLE},
+        unknown_streams=unknown_streams,
     )
+    assert (result.code, result.states) == (1, [])
+    (line,) = result.errors
+    assert "`stream_maps` has 'erps', which no stream is named" in line
+    assert "'erp'" in line
+
+
+OPEN = {
+    "no properties": {},
+    "more than it lists": {"number": {}, "company": {}},
+}
+
+
+@pytest.mark.parametrize("why", OPEN)
+@pytest.mark.parametrize("records", [1, 250])
+def test_where_the_schema_is_open_the_first_records_are_asked(
+    shared_sandbox, source, tmp_path, why, records
+):
+    message = schema(stream="erp", keys=("number",))
+    message["schema"] = {"properties": OPEN[why], "additionalProperties": True}
+    sent = [
+        record("erp", number=str(n), company="Acme", email="ap@acme.example")
+        for n in range(records)
+    ]
+    keyed = {**WHOLE, "__key_properties__": ["sourceSystemId"]}
+    stream = [message, *sent, state({"n": 1})]
+    good = run_target(
+        shared_sandbox,
+        stream,
+        source_system=source,
+        stream_maps={"erp": {**keyed, "emailAddress": "email"}},
+    )
+    assert good.code == 0
+    result = run_target(
+        shared_sandbox,
+        stream,
+        source_system=source,
+        stream_maps={"erp": {**keyed, "emailAddress": "billing_email"}},
+        max_rejects=-1,
+        rejects_path=str(tmp_path / "rejects.jsonl"),
+    )
+    assert (result.code, result.states) == (1, [])
+    assert "emailAddress: the stream has no column 'billing_email'" in result.errors[-1]
+
+
+def test_a_property_of_ones_own_may_go_under_metadata(shared_sandbox, source):
+    result = run_target(
+        shared_sandbox,
+        STREAM,
+        source_system=source,
+        stream_maps={"erp": {**WHOLE, "emailAdress": "email"}},
+        unmapped_properties="metadata",
+    )
+    assert result.code == 0
 
 
 @pytest.mark.parametrize("alias", ["Customers", "customer", None])

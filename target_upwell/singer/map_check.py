@@ -1,0 +1,255 @@
+"""What a stream map asks for that its stream does not have, found before any record.
+
+Pure: reads the expressions of a map, and evaluates none. A map that names what is not
+there would reject every record.
+"""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from target_upwell.customers.names import listed, nearest
+from target_upwell.exceptions import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+ELSE, FILTER, KEYS, SOURCE = (
+    "__else__",
+    "__filter__",
+    "__key_properties__",
+    "__source__",
+)
+
+_REMOVED = (None, "__NULL__")
+_RECORD = frozenset({"record", "_"})
+_ALWAYS = _RECORD | {"config", "__stream_name__", "__original_stream_name__"}
+_OF_A_DICT = frozenset(dir(dict))
+_MAX_CHARACTERS = 150
+
+
+class Unknown(NamedTuple):
+    """A name in an expression that nothing goes by.
+
+    Attributes:
+        property: The property that the expression is for, or `__filter__`.
+        name: The name.
+        is_function: It is called as a function.
+    """
+
+    property: str
+    name: str
+    is_function: bool
+
+
+def expressions(definition: Mapping[str, Any]) -> dict[str, str]:
+    """Return the expressions of a stream map by property, the filter's among them."""
+    return {
+        name: written
+        for name, written in definition.items()
+        if isinstance(written, str)
+        and written not in _REMOVED
+        and (name == FILTER or not name.startswith("__"))
+    }
+
+
+def check_definition(
+    definition: Mapping[str, Any], columns: Iterable[str], keys: Iterable[str]
+) -> None:
+    """Check what can be told of a stream map by itself.
+
+    Args:
+        definition: The map as the user wrote it.
+        columns: The properties of the stream's SCHEMA.
+        keys: The key properties of its SCHEMA.
+
+    Raises:
+        MappingError: An expression can't be read, or a key property is removed.
+    """
+    written = expressions(definition)
+    for name, expression in written.items():
+        _parsed(name, expression)
+    given = set(written)
+    if ELSE not in definition:
+        given.update(c for c in columns if definition.get(c, "") not in _REMOVED)
+    for key in definition.get(KEYS, keys) or ():
+        if key in given:
+            continue
+        if KEYS in definition:
+            raise MappingError(
+                f"`{KEYS}` names {key!r}, which is not mapped; map `{key}`, for "
+                f"example `{key}: customer_no`"
+            )
+        raise MappingError(
+            f"{key!r} is removed, and it identifies a record; name the properties that "
+            f'do so with `{KEYS}`, for example ["sourceSystemId"]'
+        )
+
+
+def unknown_names(
+    definition: Mapping[str, Any], columns: Iterable[str], functions: Iterable[str]
+) -> list[Unknown]:
+    """Return the names in a map's expressions that nothing goes by.
+
+    Args:
+        definition: The map as the user wrote it; `check_definition` has accepted it.
+        columns: The properties of the stream's SCHEMA.
+        functions: What expressions can call.
+    """
+    known, callable_names = {*columns}, {*functions}
+    found: dict[Unknown, None] = {}
+    for prop, expression in expressions(definition).items():
+        own = {"self"} if prop in known else set()
+        for name, is_function in _names(_parsed(prop, expression)):
+            there = name in callable_names or (
+                not is_function and (name in known or name in _ALWAYS or name in own)
+            )
+            if not there:
+                found[Unknown(prop, name, is_function)] = None
+    return list(found)
+
+
+def in_words(
+    unknown: Unknown,
+    definition: Mapping[str, Any],
+    columns: Iterable[str],
+    functions: Iterable[str],
+) -> str:
+    """Return what is wrong with a name, and the nearest that are there."""
+    prop, name, is_function = unknown
+    if name == "self" and not is_function:
+        what = f"'self' stands for the column {prop!r}, which the stream does not have"
+    elif name == "fake":
+        return f"{prop}: 'fake' needs the package faker, which is not installed"
+    elif is_function:
+        what = f"there is no function {name!r}"
+    else:
+        what = f"the stream has no column {name!r}"
+    known = list(functions if is_function else columns)
+    near = nearest(prop if name == "self" else name, known)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    if not near and known:
+        hint = f"there are {listed(known)}"
+    expression = str(definition[prop])
+    if len(expression) > _MAX_CHARACTERS:
+        expression = expression[: _MAX_CHARACTERS - 3] + "..."
+    return f"{prop}: {what}{'; ' if hint else ''}{hint} (in: {expression})"
+
+
+def unmatched(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> list[str]:
+    """Return the streams that the user's stream maps name and that are none of these.
+
+    Args:
+        stream_maps: All stream maps, as the user wrote them.
+        streams: The streams that arrived.
+    """
+    arrived = list(streams)
+    named = {
+        name: definition.get(SOURCE, name) if isinstance(definition, dict) else name
+        for name, definition in stream_maps.items()
+        if not name.startswith("__")
+    }
+    return [
+        source
+        for source in dict.fromkeys(named.values())
+        if not any(fnmatch(stream, source) for stream in arrived)
+    ]
+
+
+def why_unknown(
+    stream: str,
+    alias: str,
+    wanted: str,
+    stream_maps: Mapping[str, Any],
+    arrived: Iterable[str],
+) -> str:
+    """Return why a stream is not one of those that are loaded, and what to do.
+
+    Args:
+        stream: Its name in the source.
+        alias: Its name after its stream map.
+        wanted: The name that it would have to have.
+        stream_maps: All stream maps, as the user wrote them.
+        arrived: The streams that arrived.
+    """
+    if alias != stream:
+        near = nearest(alias, [wanted])
+        hint = f"did you mean {wanted!r}?" if near else f"it has to be {wanted!r}"
+        return f"stream {stream!r}: its alias is {alias!r}; {hint}"
+    streams = list(arrived)
+    meant = nearest(stream, unmatched(stream_maps, streams))
+    if meant:
+        return (
+            f"stream {stream!r} is not named {wanted!r}: `stream_maps` has "
+            f"{meant[0]!r}, which no stream is named; these arrived: {listed(streams)}"
+        )
+    return (
+        f"stream {stream!r} is not named {wanted!r}; alias it in stream_maps, "
+        "remove it there with null, or set unknown_streams to ignore"
+    )
+
+
+def _parsed(name: str, expression: str) -> ast.Module:
+    """Parse an expression as the SDK does.
+
+    Raises:
+        MappingError: It can't be parsed, or is not one expression.
+    """
+    try:
+        tree = ast.parse(expression)
+    except SyntaxError as error:
+        at = _position(expression, error)
+        raise MappingError(
+            f"{name}: the expression is not valid: {error.msg}, here: "
+            f"{expression[:at].strip()} >>> {expression[at:].strip()}".rstrip()
+        ) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise MappingError(f"{name}: the expression can't be read") from None
+    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        what = "not a single expression" if tree.body else "empty; null removes it"
+        raise MappingError(f"{name}: the expression is {what}")
+    return tree
+
+
+def _position(expression: str, error: SyntaxError) -> int:
+    """Return where in an expression Python stopped, in characters."""
+    lines = expression.splitlines(keepends=True)
+    before = sum(len(line) for line in lines[: (error.lineno or 1) - 1])
+    return min(before + max((error.offset or 1) - 1, 0), len(expression))
+
+
+def _names(tree: ast.AST) -> Iterator[tuple[str, bool]]:
+    """Yield the names that an expression takes from outside, and if they are called."""
+    nodes = list(ast.walk(tree))
+    own = {n.id for n in nodes if isinstance(n, ast.Name) and _is_bound(n)}
+    own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    asked_for = {
+        node.left.value
+        for node in nodes
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant)
+    }
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id not in own:
+            yield node.id, id(node) in called
+        elif isinstance(node, ast.Subscript) and _is_record(node.value):
+            member = getattr(node.slice, "value", None)
+            # `record['x'] if 'x' in record else None` has seen to it.
+            if isinstance(member, str) and member not in asked_for:
+                yield member, False
+        elif (
+            isinstance(node, ast.Attribute)
+            and _is_record(node.value)
+            and node.attr not in _OF_A_DICT
+        ):
+            yield node.attr, False
+
+
+def _is_bound(name: ast.Name) -> bool:
+    return not isinstance(name.ctx, ast.Load)
+
+
+def _is_record(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id in _RECORD
