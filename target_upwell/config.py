@@ -230,6 +230,15 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         ),
     ),
     th.Property(
+        "batch_root",
+        th.StringType(),
+        title="Folder of BATCH files",
+        description=(
+            "Folder that the files of BATCH messages may be read from; without it "
+            "BATCH messages are refused."
+        ),
+    ),
+    th.Property(
         "dry_run",
         th.BooleanType(),
         default=False,
@@ -275,6 +284,7 @@ class Settings:
     rejects_path: str | None = None
     drift_path: str | None = None
     sync_log_path: str | None = None
+    batch_root: str | None = None
     field_policy: Mapping[str, FieldPolicy] = field(default_factory=dict)
 
     def __repr__(self) -> str:

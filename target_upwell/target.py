@@ -25,7 +25,7 @@ from target_upwell.exceptions import (
     Stopped,
 )
 from target_upwell.run import Run
-from target_upwell.singer import batch_files
+from target_upwell.singer.batch_files import BatchFiles
 from target_upwell.singer.configured import ConfiguredTarget
 from target_upwell.singer.map_check import unmatched, why_unknown
 from target_upwell.singer.reader import MessageReader
@@ -73,6 +73,7 @@ class TargetUpwell(ConfiguredTarget):
         self._run = run
         self._sources: dict[str, Source] = {}
         self._routes: dict[str, list[tuple[StreamMapping, CustomersSink]]] = {}
+        self._batch_files = BatchFiles(self.settings.batch_root)
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
 
@@ -222,9 +223,11 @@ class TargetUpwell(ConfiguredTarget):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Send the records of files on their way, as if they had come one by one."""
         stream = message_dict["stream"]
-        for record in batch_files.records(
+        for record in self._batch_files.records(
             message_dict["encoding"], message_dict["manifest"]
         ):
+            # A stream map may drop all of them, and nobody else would ask.
+            self._between_reads()
             self._process_record_message({"stream": stream, "record": record})
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:

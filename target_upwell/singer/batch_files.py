@@ -1,56 +1,160 @@
-"""The records of BATCH messages: files of JSON Lines, wherever they are."""
+"""The records of BATCH messages: files of JSON Lines in one folder of this machine.
+
+A BATCH message names files, and whoever writes to standard input may name any. So they
+are opened only in the folder that the user allows for it, and read as a stream: what a
+file holds, or unpacks to, is never held in memory.
+"""
 
 from __future__ import annotations
 
+import gzip
+import os
+import stat
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
 
 from target_upwell import json_codec
 from target_upwell.exceptions import NotJSON, RunError
+from target_upwell.printable import one_line
+from target_upwell.singer.lines import CHUNK_BYTES, numbered_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _COMPRESSIONS = (None, "none", "gzip")
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
-def records(encoding: dict[str, Any], manifest: list[Any]) -> Iterator[dict[str, Any]]:
-    """Read records one by one.
+class BatchFiles:
+    """The files that BATCH messages may name."""
 
-    Args:
-        encoding: The message's encoding.
-        manifest: The addresses of its files.
+    def __init__(self, root: str | None) -> None:
+        """Allow the files of one folder.
+
+        Args:
+            root: The folder; none refuses all BATCH messages.
+        """
+        self._root = root
+
+    def records(
+        self, encoding: dict[str, Any], manifest: list[Any]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the records of a message's files, one by one.
+
+        A file that turns out not to be whole raises after its last whole record. The
+        STATE that follows the message is then never read, so that what came before the
+        break is sent again by the next run.
+
+        Args:
+            encoding: The message's encoding.
+            manifest: The addresses of its files.
+
+        Raises:
+            RunError: If a file may not or can't be read, or is not what the message
+                says.
+        """
+        if self._root is None:
+            raise RunError(
+                "the tap sends BATCH messages; set batch_root to the folder that their "
+                "files may be read from, or have the tap send records"
+            )
+        form, compression = encoding.get("format"), encoding.get("compression")
+        if form != "jsonl" or compression not in _COMPRESSIONS:
+            raise RunError(
+                f"BATCH files of format {_quoted(form)} with compression "
+                f"{_quoted(compression)} can't be read; have the tap write jsonl with "
+                "gzip or none"
+            )
+        for address in manifest:
+            yield from self._records_of(address, self._root)
+
+    def _records_of(self, address: object, root: str) -> Iterator[dict[str, Any]]:
+        place = f"BATCH file {_quoted(_without_secrets(address))}"
+        try:
+            with _opened(_real_path(address, root, place), place) as file:
+                for number, line in numbered_lines(_chunks(file, place), place):
+                    if line.strip():
+                        yield _record(line, f"line {number} of {place}")
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise RunError(
+                f"{place} is not a whole gzip file; have the tap write it again"
+            ) from None
+        except (OSError, ValueError) as error:
+            # A path with U+0000 in it, say; only the system's own words are fit.
+            why = getattr(error, "strerror", None) or "it is not a path"
+            raise RunError(f"{place} can't be read: {why}") from None
+
+
+def _real_path(address: object, root: str, place: str) -> str:
+    """Return the real path of a file in the folder.
 
     Raises:
-        RunError: If a file can't be read, or is not what the message says.
+        OSError: If there is no such file.
+        RunError: If it is not in there, or the address is not a file's.
     """
-    import fsspec  # noqa: PLC0415 - few taps send BATCH, and it takes long to import
-
-    form, compression = encoding.get("format"), encoding.get("compression")
-    if form != "jsonl" or compression not in _COMPRESSIONS:
+    path = address if isinstance(address, str) else ""
+    if path[:7].lower() == "file://":
+        parts = urlsplit(path)
+        # A question mark in a name is written %3F.
+        plain = parts.netloc in {"", "localhost"} and not parts.query + parts.fragment
+        path = unquote(parts.path) if plain else ""
+    if not path or "::" in path or "://" in path:
         raise RunError(
-            f"BATCH files of format {repr(form)[:40]} with compression "
-            f"{repr(compression)[:40]} can't be read; have the tap write jsonl with "
-            "gzip or none"
+            f"{place} may not be read: only plain paths and file:// addresses may"
         )
-    unpack = "gzip" if compression == "gzip" else None
-    for url in map(str, manifest):
-        try:
-            with fsspec.open(url, "rb", compression=unpack) as file:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield _record(line, f"line {number} of BATCH file {url!r}")
-        except (OSError, EOFError, ValueError, zlib.error, ImportError) as error:
-            # fsspec names the package that is missing; the others may quote content.
-            why = error if isinstance(error, ImportError) else type(error).__name__
-            raise RunError(f"BATCH file {url!r} can't be read: {why}") from None
+    real = os.path.realpath(path, strict=True)
+    real_root = os.path.realpath(root, strict=True)
+    if os.path.commonpath([real, real_root]) != real_root:
+        raise RunError(
+            f"{place} may not be read: it is not in the folder that batch_root names"
+        )
+    return real
+
+
+def _opened(path: str, place: str) -> IO[bytes]:
+    """Open a file, which is neither a link nor anything that could make one wait."""
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise RunError(f"{place} can't be read: it is not a file")
+    return os.fdopen(file, "rb")
+
+
+def _chunks(file: IO[bytes], place: str) -> Iterator[bytes]:
+    """Yield what a file holds, unpacked if it begins as gzip does.
+
+    The SDK's taps pack their files whatever they declare.
+
+    Raises:
+        RunError: If it is empty: even a packed file without records has some bytes.
+    """
+    magic = file.read(len(_GZIP_MAGIC))
+    file.seek(0)
+    if not magic:
+        raise RunError(f"{place} is empty, so it was not written to its end")
+    if magic == _GZIP_MAGIC:
+        file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
 
 
 def _record(line: bytes, place: str) -> dict[str, Any]:
     try:
         record = json_codec.decode(line)
     except NotJSON as error:
-        raise RunError(f"{place} is no JSON: {error}") from None
+        raise RunError(f"{place} is not valid JSON: {error}") from None
     if not isinstance(record, dict):
-        raise RunError(f"{place} is no record")
+        raise RunError(f"{place} is not a record")
     return record
+
+
+def _without_secrets(address: object) -> object:
+    """Return an address without a query, a fragment, a user and a password."""
+    if not isinstance(address, str):
+        return address
+    return address.split("?")[0].split("#")[0].rpartition("@")[2]
+
+
+def _quoted(value: object) -> str:
+    return one_line(repr(value))

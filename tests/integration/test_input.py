@@ -205,11 +205,57 @@ def test_the_records_of_batch_files_go_the_way_of_records(account, source, tmp_p
         state({"n": 1}),
     ]
     maps = {"erp": {"__alias__": "customers", "name": "name.upper() + '!'"}}
-    result = run_target(account, messages, source_system=source, stream_maps=maps)
+    settings = {"batch_root": str(tmp_path), "stream_maps": maps}
+    result = run_target(account, messages, source_system=source, **settings)
     assert result.code == 0
     assert result.summary.startswith("2 records: 2 created")
     assert account.customer(source, "2")["name"] == "B!"
     assert result.states == [{"n": 1}]
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "1e9999999999999999999999"])
+def test_a_number_that_nobody_can_store_costs_one_record(
+    account, source, tmp_path, number
+):
+    line = b'{"type": "RECORD", "stream": "customers", "record": {"id": "2", "name": '
+    line += b'"B", "metadata": {"n": %s}}}' % number.encode()
+    messages = [schema("id", "name", "metadata"), FIRST, line, state({"n": 2})]
+    result = run_target(
+        account,
+        messages,
+        source_system=source,
+        max_rejects=1,
+        rejects_path=str(tmp_path / "rejects.jsonl"),
+    )
+    assert result.code == 0
+    assert result.summary.startswith("2 records: 1 created")
+    assert result.states == [{"n": 2}]
+
+
+@pytest.mark.parametrize("levels", [150, 190])
+def test_a_deeply_nested_record_costs_one_record(account, source, tmp_path, levels):
+    nested = "[" * levels + "]" * levels
+    line = b'{"type": "RECORD", "stream": "customers", "record": {"id": "2", "name": '
+    line += b'"B", "metadata": %s}}' % nested.encode()
+    rejects = tmp_path / "rejects.jsonl"
+    result = run_target(
+        account,
+        [schema("id", "name", "metadata"), FIRST, line],
+        source_system=source,
+        max_rejects=1,
+        rejects_path=str(rejects),
+    )
+    assert result.code == 0
+    assert nested in rejects.read_text()
+
+
+def test_a_line_nested_deeper_than_anything_sensible_ends_the_run_in_words(
+    account, source
+):
+    nested = b"[" * 960 + b"]" * 960
+    line = b'{"type": "RECORD", "stream": "customers", "record": {"id": %s}}' % nested
+    result = run_target(account, [CUSTOMERS, line], source_system=source)
+    failed(result, "line 2 of the input", "nested too deeply")
 
 
 # Pipes

@@ -54,7 +54,7 @@ def test_batch_files_are_loaded_as_if_their_rows_had_come_one_by_one(
     ]
     messages = [SCHEMA, batch(paths, compression), state_of({"at": 1})]
 
-    result = run_target(sandbox, messages, batch_size_rows=40)
+    result = run_target(sandbox, messages, batch_size_rows=40, batch_root=str(tmp_path))
 
     assert (result.code, result.states) == (0, [{"at": 1}])
     assert len(sandbox.customers()) == 150
@@ -74,7 +74,7 @@ def test_batch_files_and_records_share_batches_order_and_stream_map(sandbox, tmp
         state_of({"at": 1}),
     ]
 
-    result = run_target(sandbox, messages, stream_maps=maps)
+    result = run_target(sandbox, messages, stream_maps=maps, batch_root=str(tmp_path))
 
     names = {key: one["name"] for key, one in sandbox.customers().items()}
     assert (result.code, result.states) == (0, [{"at": 1}])
@@ -83,17 +83,40 @@ def test_batch_files_and_records_share_batches_order_and_stream_map(sandbox, tmp
     assert "13 records: 13 created" in result.summary
 
 
-def test_a_batch_file_that_is_missing_ends_the_run_and_its_state_stays(
-    sandbox, tmp_path
+@pytest.mark.parametrize("content", [None, b"", "packed in part"])
+def test_a_batch_file_that_is_not_whole_ends_the_run_and_state_stays_before_it(
+    sandbox, tmp_path, content
 ):
+    path = tmp_path / "rows.jsonl"
+    if isinstance(content, str):
+        packed = write_rows(path, range(20_000), gzip.open).read_bytes()
+        content = packed[:-100]
+    if content is not None:
+        path.write_bytes(content)
     messages = [SCHEMA, *customers(1), state_of({"at": 1})]
-    messages += [batch([tmp_path / "none.jsonl"]), state_of({"at": 2})]
+    messages += [batch([path], "gzip"), state_of({"at": 2})]
 
-    result = run_target(sandbox, messages, batch_size_rows=1)
+    result = run_target(
+        sandbox,
+        messages,
+        batch_size_rows=1 if content is None else 1000,
+        batch_root=str(tmp_path),
+    )
 
-    assert (result.code, result.states) == (1, [{"at": 1}])
+    assert result.code == 1
+    assert {"at": 2} not in result.states
     assert "Traceback" not in result.stderr
-    assert "none.jsonl" in result.errors[0]
+    assert "rows.jsonl" in result.errors[0]
+
+
+def test_batch_messages_are_refused_without_a_folder_for_their_files(sandbox, tmp_path):
+    path = write_rows(tmp_path / "rows.jsonl", range(3))
+
+    result = run_target(sandbox, [SCHEMA, batch([path]), state_of({"at": 1})])
+
+    assert (result.code, result.states) == (1, [])
+    assert "set batch_root" in result.errors[0]
+    assert sandbox.customers() == {}
 
 
 # ACTIVATE_VERSION

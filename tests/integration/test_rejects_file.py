@@ -342,7 +342,8 @@ def test_records_in_batch_files_are_rejected_like_any_others(account, tmp_path):
         "manifest": [file.as_uri()],
     }
 
-    run_target(account, [schema("id", "name"), batch], **keep_rejects(path))
+    settings = {**keep_rejects(path), "batch_root": str(tmp_path)}
+    run_target(account, [schema("id", "name"), batch], **settings)
 
     assert set(account.customers()) == {"1"}
     assert [m["record"] for m in rejected_records(path)] == [{"id": "2", "name": None}]
