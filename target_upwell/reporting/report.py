@@ -20,10 +20,10 @@ from target_upwell.delivery.outcomes import Outcome
 from target_upwell.reporting.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_upwell.api.rate_limiter import RateLimiter
-    from target_upwell.delivery.outcomes import Counted, Reject
+    from target_upwell.delivery.outcomes import Outcomes, Reject
     from target_upwell.resource import Resource
 
 logger = logging.getLogger("target-upwell")
@@ -84,18 +84,13 @@ class Report:
         self._requests_by_tag: Counter[tuple[str, int]] = Counter()
         self._metrics_logger = metrics.get_metrics_logger()
 
-    def count(self, loaded: Iterable[Counted], links: int = 0) -> None:
-        """Count what has been loaded, and the records that it was made of.
-
-        Args:
-            loaded: Whatever has a source key, with its outcome.
-            links: Links that were set after their child was loaded.
-        """
+    def count(self, outcomes: Outcomes) -> None:
+        """Count what has been loaded, and the records that it was made of."""
         with self._lock:
-            for one in loaded:
+            for one in outcomes.counted:
                 self._records[one.outcome] += one.records
                 self._by_key[one.outcome] += 1
-            self._links += links
+            self._links += outcomes.links
 
     def count_rejects(self, rejects: Sequence[Reject]) -> None:
         """Count rejected records, by who found fault with them."""

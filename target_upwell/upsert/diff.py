@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from target_upwell.customers.schema import BILL_TO, PROPERTIES, RULE
 from target_upwell.delivery.batch import body_of
-from target_upwell.delivery.outcomes import Counted, Outcome, Reject
+from target_upwell.delivery.outcomes import Counted, Outcome, Outcomes, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -290,9 +290,11 @@ def group_by_depth(entries: Iterable[Entry]) -> list[list[Entry]]:
     return groups
 
 
-def counted(outcome: Outcome, entries: Iterable[Entry]) -> list[Counted]:
+def counted(outcome: Outcome, entries: Iterable[Entry]) -> Outcomes:
     """Return customers with their outcome, as a report counts them."""
-    return [Counted(entry.key, outcome, len(entry.rows)) for entry in entries]
+    return Outcomes(
+        counted=[Counted(entry.key, outcome, len(entry.rows)) for entry in entries]
+    )
 
 
 def nameless(rows: Iterable[Row]) -> list[Reject]:

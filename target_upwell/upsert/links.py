@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS
-from target_upwell.delivery.outcomes import DriftEntry
+from target_upwell.delivery.outcomes import DriftEntry, Outcomes
 from target_upwell.exceptions import Refused
 from target_upwell.upsert.diff import null_clears, parent_of
 
@@ -203,7 +203,7 @@ class Linker:
             self._orphaned([orphan], "this key can't see them in Upwell")
             return
         self._links.settle(link.child, link.parent)
-        self._report.count([], links=1)
+        self._report.count(Outcomes(links=1))
 
     def _orphaned(self, orphans: Iterable[Orphan], why: str = "") -> None:
         """Report links that can't be set, and owe them no longer: STATE has to pass."""

@@ -11,7 +11,7 @@ import pytest
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Row, Source
-from target_upwell.delivery.outcomes import Counted, Outcome, Reject
+from target_upwell.delivery.outcomes import Counted, Outcome, Outcomes, Reject
 from target_upwell.reporting.report import Report
 
 ROW = Row(Source("customers", {}), {}, "customers 1", None, None, b"", "why")
@@ -65,7 +65,8 @@ def points(caplog):
 
 
 def loaded(outcome, number, records=1):
-    return [Counted(("T", str(n)), outcome, records) for n in range(number)]
+    counted = [Counted(("T", str(n)), outcome, records) for n in range(number)]
+    return Outcomes(counted=counted)
 
 
 def test_a_progress_line_comes_every_ten_seconds(report, clock, limiter, said):
@@ -102,7 +103,8 @@ def test_the_summary_counts_records_and_beside_them_customers(report, clock, sai
     report.records_read = 30
     report.count(loaded(Outcome.CREATED, 10))
     report.count(loaded(Outcome.UPDATED, 2, records=5))
-    report.count(loaded(Outcome.UNCHANGED, 10), links=1)
+    report.count(loaded(Outcome.UNCHANGED, 10))
+    report.count(Outcomes(links=1))
     report.request("PUT /customers", 503, 0.1, again=False)
     report.request("PUT /customers", 200, 0.1, again=True)
     clock.seconds += 4
