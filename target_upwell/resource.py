@@ -74,4 +74,4 @@ class Resource:
     search: Endpoint
     update: UpdateEndpoint
     record: type[Any]
-    hints: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict, hash=False)
