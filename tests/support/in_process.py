@@ -148,12 +148,17 @@ def _process():
 def _threads():
     """End the workers that a run leaves behind; a process would take them along."""
     before = set(threading.enumerate())
+
+    def left_behind():
+        new = set(threading.enumerate()) - before
+        return [one for one in new if _module(one).startswith("target_upwell.")]
+
     try:
         yield
     finally:
         noticed, threading.excepthook = threading.excepthook, threading.__excepthook__
         deadline = time.monotonic() + DEADLINE_S
-        while left := set(threading.enumerate()) - before:
+        while left := left_behind():
             assert time.monotonic() < deadline, "\n".join(map(_stack, left))
             for thread in left:
                 workers = getattr(getattr(thread, "_target", None), "__self__", None)
@@ -161,6 +166,11 @@ def _threads():
                     workers._calls.put(sys.exit)
                 thread.join(0.1)
         threading.excepthook = noticed
+
+
+def _module(thread):
+    """Say whose thread it is; a test's own server has some, too."""
+    return getattr(getattr(thread, "_target", None), "__module__", "")
 
 
 def _stack(thread):
