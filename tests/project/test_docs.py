@@ -36,6 +36,8 @@ RUN_HERE = {"target-upwell", "upwell-sandbox", "cat", "head", "tail", "cp", "mv"
 RUN_ELSEWHERE = {
     "make demo": ".ci/run",
     "make test": ".ci/run",
+    "make test-fast": "Makefile",
+    "make test-full": ".github/workflows/test.yml",
     "make lint": ".ci/run",
     "make docs": "tests/project/test_settings_docs.py",
     "make test-all": "tests/project/test_package.py",

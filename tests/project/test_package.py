@@ -79,9 +79,7 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {n for n in names if ".dist-info/" not in n} == files_of_the_package()
-    for needed in ("customer.schema.json", "py.typed"):
-        assert f"target_upwell/{needed}" in names
-    assert any(n.startswith("target_upwell/sandbox/templates/") for n in names)
+    assert {n.rpartition("/")[2] for n in names} >= {"customer.schema.json", "py.typed"}
     assert f"target_upwell-{VERSION}.dist-info/licenses/LICENSE" in names
 
 
@@ -125,7 +123,7 @@ def test_upper_bounds_are_only_where_the_contributors_page_says_why():
     assert bounded == ["singer-sdk"]
 
 
-def test_the_contributors_page_has_each_dependency_and_each_module():
+def test_the_contributors_page_has_each_dependency_and_nothing_else():
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     block = re.search(r"^dependencies = \[(.*?)^\]", PROJECT, re.MULTILINE | re.DOTALL)
     needed = re.findall(r'^  "([\w-]+)', block[1], re.MULTILINE)
@@ -133,16 +131,6 @@ def test_the_contributors_page_has_each_dependency_and_each_module():
         r"^\| `([\w-]+)` \| ", page.split("## Dependencies")[1], re.MULTILINE
     )
     assert sorted(listed) == sorted(needed)
-    modules = {
-        path.name
-        for path in (ROOT / "target_upwell").glob("*.py")
-        if path.name != "__init__.py"
-    }
-    house = re.findall(
-        r"^\| (`.*?) \| ", page.split("## Dependencies")[0], re.MULTILINE
-    )
-    described = set(re.findall(r"`(\w+\.py)`", " ".join(house)))
-    assert described == modules
 
 
 def test_make_test_all_looks_for_every_python_that_the_package_runs_on():
@@ -155,6 +143,7 @@ def test_make_test_all_looks_for_every_python_that_the_package_runs_on():
     assert re.search(r"^test-all:.*\n\t.*scripts/test-all\.sh$", makefile, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_wheel_alone_runs_and_brings_nothing_but_what_it_runs_on(
     wheel, tmp_path, sandbox
 ):
