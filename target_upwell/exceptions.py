@@ -169,3 +169,19 @@ class AmbiguousOutcome(TargetUpwellError):
         super().__init__(why)
         self.pause = pause
         self.status = status
+
+
+class NoAnswer(TargetUpwellError):
+    """No whole answer to a request came; the message says why, in words alone.
+
+    Attributes:
+        seconds: How long it took to find out.
+    """
+
+    def __init__(self, why: str, seconds: float) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class UnreadableAnswer(TargetUpwellError, OSError):
+    """An answer is too large, or not what it says it is; the message says so."""

@@ -42,12 +42,18 @@ class UpdateEndpoint:
         input: The key of the request for the record's columns.
         related_input: That for the columns of the related row.
         related_reply: The key of the reply that counts related rows.
+        columns: The columns that are documented, those of the source key included.
+        related_columns: Those of the related row, as far as they are known.
+        free_columns: Columns that take any JSON value.
     """
 
     endpoint: Endpoint
     input: str
     related_input: str
     related_reply: str
+    columns: tuple[str, ...]
+    related_columns: tuple[str, ...]
+    free_columns: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Resource:
         bulk: Inserts many.
         search: Finds some.
         update: Changes the columns of one.
+        deleted: The column that marks a record as deleted.
         record: The type of a record as replies show it, a `TypedDict` that has an id
             and the properties of the source key at least.
         hints: What to do about a reject, by how its reason ends; `{value}` stands for
@@ -73,5 +80,6 @@ class Resource:
     bulk: Endpoint
     search: Endpoint
     update: UpdateEndpoint
+    deleted: str
     record: type[Any]
     hints: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -10,12 +10,15 @@ import gc
 import logging
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk.exceptions import InvalidJSONSchema, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 
+from target_upwell.api.check import print_check
 from target_upwell.config import CONFIG_SCHEMA, Settings
 from target_upwell.customers.mapping import check_written
 from target_upwell.customers.names import listed
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Source
 from target_upwell.exceptions import (
     InputError,
@@ -87,6 +90,7 @@ class TargetUpwell(ConfiguredTarget):
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
+        check: bool = False,
     ) -> int:
         """Run the command, and return its exit code.
 
@@ -95,6 +99,7 @@ class TargetUpwell(ConfiguredTarget):
             about_format: How to write the description.
             config: The configuration.
             file_input: Where messages come from, if not from standard input.
+            check: Look at the account instead, and write nothing.
 
         Raises:
             TargetUpwellError: What went wrong.
@@ -107,11 +112,26 @@ class TargetUpwell(ConfiguredTarget):
             config=dict(config.config) if config else {},
             parse_env_config=bool(config and config.parse_env),
         )
+        if check:
+            return print_check(target.settings, CUSTOMERS)
         with target.signals.handled():
             try:
                 return target.run(file_input)
             except RecordsWithoutSchemaException as error:
                 raise InputError(str(error)) from error
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command, with an option of this target's own."""
+        command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--check"],
+                is_flag=True,
+                help="Find out what the Upwell account does, without writing anything.",
+            )
+        )
+        return command
 
     def run(self, file_input: IO[str] | None) -> int:
         """Read to the end of the input, or to a failure or signal.

@@ -16,16 +16,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from target_upwell.exceptions import UnreadableAnswer
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
     from typing_extensions import Buffer
     from urllib3.poolmanager import PoolManager
-
-
-class OutOfBytes(OSError):
-    """More bytes came than an answer may have."""
 
 
 class Budget:
@@ -67,12 +65,12 @@ class Budget:
         """Count bytes that came.
 
         Raises:
-            OutOfBytes: If they are more than there may be.
+            UnreadableAnswer: If they are more than there may be.
         """
         self._bytes -= number
         if self._bytes < 0:
             self.out_of_bytes = True
-            raise OutOfBytes("more bytes than an answer may have")
+            raise UnreadableAnswer("more bytes than an answer may have")
 
 
 class BoundedAdapter(HTTPAdapter):

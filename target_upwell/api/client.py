@@ -20,9 +20,10 @@ from target_upwell.api.responses import (
     spellings,
 )
 from target_upwell.api.retry import Retry, retry_after
-from target_upwell.api.transport import NoAnswer, Transport
+from target_upwell.api.transport import Transport
 from target_upwell.exceptions import (
     AmbiguousOutcome,
+    NoAnswer,
     NotJSON,
     Refused,
     RunError,
@@ -112,15 +113,38 @@ class Client:
             Stopped: If the run is being stopped.
         """
         system, source_id = resource.key
-        body = json_codec.encode(
-            {
-                "limit": len(ids),
-                "where": {
-                    system: {"_eq": source_system},
-                    source_id: {"_in": list(ids)},
-                },
-            }
-        )
+        where = {system: {"_eq": source_system}, source_id: {"_in": list(ids)}}
+        return self.find(resource, where, len(ids))
+
+    def find(
+        self,
+        resource: Resource,
+        where: dict[str, Any],
+        limit: int,
+        order_by: Sequence[str] = (),
+    ) -> list[Record]:
+        """Find records by any condition.
+
+        Args:
+            resource: Their resource.
+            where: The condition, as the API words it.
+            limit: How many to give at most.
+            order_by: Properties to order by, upwards.
+
+        Returns:
+            Records as the API shows them; their source key may be null.
+
+        Raises:
+            Refused: If Upwell turned it down.
+            TooLarge: If it asks for too many.
+            RetriesExhausted: If it failed once too often.
+            RunError: If no request can succeed.
+            Stopped: If the run is being stopped.
+        """
+        request: dict[str, Any] = {"limit": limit, "where": where}
+        if order_by:
+            request["orderBy"] = [{name: "ASC"} for name in order_by]
+        body = json_codec.encode(request)
         return self._send_until_known(
             resource.search, body, partial(read_found, resource)
         )

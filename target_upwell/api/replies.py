@@ -6,6 +6,7 @@ shapes.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
@@ -64,7 +65,7 @@ def read_created(
     records = getattr(json_codec.decode_as(kind, reply), key).returning
     identity = _reply(*((name, str) for name in resource.key))
     sent = [json_codec.decode_as(identity, one) for one in inputs]
-    if sorted(_key(resource, record) for record in records) != sorted(
+    if Counter(_key(resource, record) for record in records) != Counter(
         tuple(getattr(one, name) for name in resource.key) for one in sent
     ):
         raise NotJSON("it names other records than were sent")
@@ -93,7 +94,7 @@ def read_update(resource: Resource, reply: bytes) -> Update:
     return Update(rows, related)
 
 
-def _key(resource: Resource, record: Record) -> tuple[str, ...]:
+def _key(resource: Resource, record: Record) -> tuple[str | None, ...]:
     return tuple(record[name] for name in resource.key)
 
 

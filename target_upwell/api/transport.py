@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
 from target_upwell.api.bounded import BoundedAdapter, Budget
 from target_upwell.config import is_loopback
-from target_upwell.exceptions import RunError, TargetUpwellError
+from target_upwell.exceptions import NoAnswer, RunError, UnreadableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,22 +56,6 @@ class Answer(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     seconds: float
-
-
-class NoAnswer(TargetUpwellError):
-    """No whole answer came; the message says why, in words alone.
-
-    Attributes:
-        seconds: How long it took to find out.
-    """
-
-    def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(why)
-        self.seconds = seconds
-
-
-class _Unreadable(OSError):
-    """A body that is no answer; the message says why."""
 
 
 class Transport:
@@ -194,11 +178,13 @@ def _content(raw: BaseHTTPResponse) -> bytes:
     """Read a body and unpack it, both within bounds.
 
     Raises:
-        _Unreadable: If it is too large, or not what it says it is.
+        UnreadableAnswer: If it is too large, or not what it says it is.
     """
     encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip"}:
-        raise _Unreadable("an answer that is packed in a way that was not asked for")
+        raise UnreadableAnswer(
+            "an answer that is packed in a way that was not asked for"
+        )
     unpacker = zlib.decompressobj(_GZIP_WINDOW) if encoding == "gzip" else None
     parts: list[bytes] = []
     room = MOST_ANSWER_BYTES
@@ -206,13 +192,13 @@ def _content(raw: BaseHTTPResponse) -> bytes:
         try:
             part = unpacker.decompress(chunk, room + 1) if unpacker else chunk
         except zlib.error:
-            raise _Unreadable("an answer that can't be unpacked") from None
+            raise UnreadableAnswer("an answer that can't be unpacked") from None
         room -= len(part)
         if room < 0:
-            raise _Unreadable(_TOO_LARGE)
+            raise UnreadableAnswer(_TOO_LARGE)
         parts.append(part)
     if unpacker and parts and not unpacker.eof:
-        raise _Unreadable("an answer whose end is missing")
+        raise UnreadableAnswer("an answer whose end is missing")
     return b"".join(parts)
 
 
@@ -235,7 +221,7 @@ _SIGNS_OF_FAILURE = (
 
 def _no_answer(error: Exception) -> str:
     """Say how a request failed, without addresses or headers."""
-    if isinstance(error, _Unreadable):
+    if isinstance(error, UnreadableAnswer):
         return str(error)
     for kind, meaning in _KINDS_OF_FAILURE:
         if isinstance(error, kind):

@@ -97,8 +97,8 @@ PROPERTIES: dict[str, Property] = {
 
 class _Identity(TypedDict):
     id: Annotated[str, msgspec.Meta(min_length=1)]
-    sourceSystem: str
-    sourceSystemId: str
+    sourceSystem: str | None
+    sourceSystemId: str | None
 
 
 class Customer(_Identity, total=False):
@@ -124,7 +124,11 @@ CUSTOMERS = Resource(
         input="input",
         related_input="customerRulesInput",
         related_reply="updateCustomerRules",
+        columns=tuple(name for name, known in PROPERTIES.items() if known.updatable),
+        related_columns=("dueOption",),
+        free_columns=frozenset({"metadata"}),
     ),
+    deleted="deletedAt",
     record=Customer,
     hints={
         "country: '...' is not a country": (
