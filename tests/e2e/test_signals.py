@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 from running_target import RunningTarget
@@ -159,6 +161,57 @@ def test_many_signals_at_random_leave_no_traceback_behind(sandbox):
         assert result.code == 128 + signal.SIGTERM
         assert "Fatal" not in result.stderr
         assert lines_without_traceback(result) == []
+
+
+# Standard output
+
+LONG = {"at": "x" * 200_000}
+
+
+def started(sandbox, stdout, patch="", **variables):
+    """Start a run that has one STATE to write, longer than a pipe holds."""
+    code = f"{patch}\nfrom target_upwell.cli import main; main()"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, "--config=ENV"],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=environment(sandbox, batch_size_rows=1) | variables,
+    )
+    run.stdin.write(encoded([SCHEMA, customer(1), state_of(LONG)]))
+    run.stdin.flush()
+    return run
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_whose_state_nobody_reads(sandbox, signum):
+    reading, writing = os.pipe()
+    run = started(sandbox, writing, patch=with_grace(0.2))
+    os.close(writing)
+    # It has begun to write, and can't get on.
+    os.read(reading, 1)
+
+    run.send_signal(signum)
+
+    with run:
+        code = run.wait(DEADLINE_S)
+        stderr = run.stderr.read().decode()
+    os.close(reading)
+    assert code == 128 + signum
+    assert lines_without_traceback(Result(code, "", stderr)) == []
+
+
+def test_unbuffered_output_to_a_pipe_that_does_not_block_is_whole(sandbox):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    run = started(sandbox, writing, PYTHONUNBUFFERED="1")
+    os.close(writing)
+    with run, os.fdopen(reading, "rb") as output:
+        run.stdin.close()
+        states = output.read().splitlines()
+        code = run.wait(DEADLINE_S)
+    assert code == 0
+    assert [json.loads(line) for line in states] == [LONG]
 
 
 # Pipes that close
