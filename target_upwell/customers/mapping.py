@@ -7,7 +7,7 @@ distinct property, so that a record costs a look-up and a coercion per property.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from target_upwell.customers import relations, values
 from target_upwell.customers.names import folded, listed, nearest
@@ -16,10 +16,15 @@ from target_upwell.customers.timestamps import timestamp
 from target_upwell.customers.values import json_value, kind_of, shown, shown_name, text
 from target_upwell.exceptions import Invalid, MappingError
 
+if TYPE_CHECKING:
+    from target_upwell.resource import SourceKey
+
 __all__ = ["CustomerMapping", "Invalid", "MappingError"]
 
 MAX_NAMES = 1000
 """Names remembered beyond the SCHEMA's; a source that makes up names is no leak."""
+RECENT_IDS = 1000
+"""Ids that are remembered to find two that become one; a run may hold millions."""
 _SYSTEM, _KEY = "sourceSystem", "sourceSystemId"
 
 SINGERS_OWN = "_sdc_"
@@ -62,6 +67,9 @@ class CustomerMapping:
     Attributes:
         unmapped_properties: Names seen, in the SCHEMA or in a record, that match no
             customer property; at most `MAX_NAMES` of them.
+        merged_ids: Of records that came close together, the source keys that several
+            different ids became, with the two first of these, quoted: `10042 ` and
+            `10042` are one customer. At most `MAX_NAMES` of them.
 
     Raises:
         MappingError: Two properties match the same customer property, or no record
@@ -84,6 +92,8 @@ class CustomerMapping:
         self._key_properties = tuple(key_properties)
         self._unmapped = unmapped
         self.unmapped_properties: set[str] = set()
+        self.merged_ids: dict[SourceKey, tuple[str, str]] = {}
+        self._recent_ids: dict[SourceKey, list[Any]] = {}
         self._rules: dict[str, _Rule | None] = {}
         self._names: dict[str, list[str]] = {}
         self._rivals: set[str] = set()
@@ -119,6 +129,7 @@ class CustomerMapping:
         reason = check(found)
         if reason is not None:
             raise Invalid(reason)
+        self._note_id((found[_SYSTEM], found[_KEY]), record)
         return found
 
     def source_key(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -163,6 +174,16 @@ class CustomerMapping:
         except Invalid as exc:
             raise exc.under(target) from None
         return found, unmapped
+
+    def _note_id(self, key: SourceKey, record: Mapping[str, Any]) -> None:
+        """Note whether another id has become the same source key just now."""
+        names = self._names.get(_KEY) or self._key_properties
+        given = [record.get(name) for name in names]
+        before = self._recent_ids.setdefault(key, given)
+        if before != given and len(self.merged_ids) < MAX_NAMES:
+            self.merged_ids.setdefault(key, (_quoted(before), _quoted(given)))
+        if len(self._recent_ids) > RECENT_IDS:
+            self._recent_ids.clear()
 
     def _learn(self, name: str) -> None:
         rule = _BY_FOLDED_NAME.get(folded(name))
@@ -335,6 +356,10 @@ def _name_in(record: Mapping[str, Any], target: str) -> str | None:
     wanted = folded(target)
     matching = (n for n in record if isinstance(n, str) and folded(n) == wanted)
     return next(matching, None)
+
+
+def _quoted(parts: Iterable[object]) -> str:
+    return ":".join(shown(part) for part in parts)
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from test_mapping import RECORD, mapping
 
+from target_upwell.customers.mapping import MAX_NAMES, RECENT_IDS
+
 
 class TestIdentity:
     @pytest.mark.parametrize(
@@ -50,3 +52,43 @@ class TestTheSourceKeyOfAnInvalidRecord:
     )
     def test_is_that_of_the_valid_one_as_far_as_it_is_known(self, record, key):
         assert mapping().source_key(record) == key
+
+
+class TestIdsThatBecomeOneSourceKey:
+    @pytest.mark.parametrize(
+        ("first", "second", "quoted"),
+        [
+            ("10042", "10042 ", ("'10042'", "'10042 '")),
+            (10042, "10042", ("10042", "'10042'")),
+        ],
+    )
+    def test_are_named_as_they_came(self, first, second, quoted):
+        map_record = mapping()
+        for given in (first, second, first):
+            map_record({"id": given, "name": "Acme"})
+        assert map_record.merged_ids == {("TMS", "10042"): quoted}
+
+    def test_may_be_mapped_or_composite(self):
+        map_record = mapping(["source_system_id"], (), needs_name=False)
+        map_record({"source_system_id": "7"})
+        map_record({"source_system_id": "7\t"})
+        assert map_record.merged_ids == {("TMS", "7"): ("'7'", r"'7\t'")}
+        map_record = mapping(["a", "b"], ("a", "b"), needs_name=False)
+        map_record({"a": "x", "b": 1})
+        map_record({"a": "x", "b": " 1"})
+        assert map_record.merged_ids == {("TMS", "x:1"): ("'x':1", "'x':' 1'")}
+
+    def test_are_not_those_of_one_customer_that_comes_again(self):
+        map_record = mapping()
+        for version in range(3):
+            map_record({"id": " 1", "name": f"Acme {version}", "sourceSystem": None})
+            map_record({"id": "1", "name": "Acme", "sourceSystem": "OTHER"})
+        assert map_record.merged_ids == {}
+
+    def test_are_looked_for_at_constant_memory(self):
+        map_record = mapping()
+        for number in range(3 * RECENT_IDS):
+            map_record({"id": number})
+            map_record({"id": f"{number} "})
+        assert len(map_record._recent_ids) <= RECENT_IDS + 1
+        assert len(map_record.merged_ids) == MAX_NAMES
