@@ -11,7 +11,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 	--no-input --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-full test-all bench docs pictures lint format constraints clean
+.PHONY: help demo test test-fast test-full test-all test-lowest \
+	test-sdk-next bench docs pictures lint format constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
@@ -31,6 +32,24 @@ test-full: $(READY) ## run the tests with all examples, kills and attacks
 
 test-all: ## run the tests on each Python from 3.10 to 3.14 that is here
 	@MAKE=$(MAKE) scripts/test-all.sh
+
+# Each in an environment of its own, made anew; without what needs Meltano or a browser.
+TESTS_BESIDE := tests/unit tests/integration \
+	$(addprefix tests/e2e/test_,command.py crash.py secrets.py signals.py)
+define test_beside
+	$(PYTHON) -m venv --clear $(1)
+	$(BIN)/uv pip install --quiet --no-config --python $(1)/bin/python \
+		--editable '.[sandbox]' $(2)
+	$(BIN)/uv pip install --quiet --no-config --python $(1)/bin/python --group test
+	$(BIN)/uv pip list --quiet --no-config --python $(1)/bin/python
+	$(1)/bin/python -m pytest -n 2 $(TESTS_BESIDE) $(ARGS)
+endef
+
+test-lowest: $(READY) ## run the tests with the lowest versions that pyproject.toml allows
+	$(call test_beside,.venv-lowest,--resolution lowest-direct)
+
+test-sdk-next: $(READY) ## run the tests with the newest pre-release of the SDK
+	$(call test_beside,.venv-sdk-next,'singer-sdk>=0.55.0b1')
 
 bench: $(READY) ## measure beside a plain target; takes a quarter of an hour
 	$(BIN)/python -m benchmarks.bench
@@ -57,7 +76,7 @@ constraints: $(READY) ## lock dependencies again; ARGS=--upgrade for new release
 		--no-annotate --no-header --output-file constraints.txt $(ARGS)
 
 clean: ## remove the virtual environment and whatever runs left behind
-	rm -rf .venv .venv-3.* .demo .meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	rm -rf .venv .venv-* .demo .meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		build dist
 
 $(READY): pyproject.toml constraints.txt
