@@ -55,7 +55,7 @@ def _names(
 
 
 def _options(default_port: int, *key_names: str) -> Callable[[_Command], _Command]:
-    """The options that both commands have."""
+    """Return a decorator that adds the options of both commands."""
     options = [
         click.option(
             "--host",
@@ -123,7 +123,7 @@ def _options(default_port: int, *key_names: str) -> Callable[[_Command], _Comman
             "--search-cap",
             type=click.IntRange(min=0),
             metavar="N",
-            help="Customers that a search gives at most, whatever its limit.",
+            help="Customers that a search returns at most, whatever its limit.",
         ),
         click.option(
             "--max-body",
@@ -134,7 +134,7 @@ def _options(default_port: int, *key_names: str) -> Callable[[_Command], _Comman
         click.option(
             "--refuse-name",
             metavar="REGEX",
-            help="Names that are refused without saying which row it was.",
+            help="Customer names to refuse without saying which row it was.",
         ),
         *(
             click.option(

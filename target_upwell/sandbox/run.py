@@ -91,7 +91,7 @@ def _on_signal() -> asyncio.Event:
 
 
 def account(journal: Journal) -> str:
-    """What the account holds and what was done to it, for a person to read."""
+    """Return what the account holds and what was done to it, for a person."""
     counts = journal.counts()
     summary = (
         f"The sandbox's account holds {_many(counts['customers'], 'customer')}:"
@@ -123,7 +123,7 @@ async def _run(command: Sequence[str], environment: dict[str, str]) -> int:
     for number in _SIGNALS:
         loop.add_signal_handler(number, send, number)
     if _in_foreground():
-        # Ctrl-C reaches the command as well; twice would read as impatience.
+        # Ctrl-C reaches the command as well; a second signal would end it at once.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
     process = await asyncio.create_subprocess_exec(*command, env=environment)
     for came_early in early:
@@ -132,9 +132,9 @@ async def _run(command: Sequence[str], environment: dict[str, str]) -> int:
 
 
 def _environment(options: Options, server: Server) -> dict[str, str]:
-    """The environment of the command: what is set already stays, but the address.
+    """Return the command's environment: what is set stays, but for the address.
 
-    Whoever has the real one exported, and rehearses, would write to the real account.
+    Otherwise a rehearsal with the real address exported would write to Upwell.
     """
     return {
         "TARGET_UPWELL_API_KEY": options.api_key,
@@ -146,7 +146,7 @@ def _environment(options: Options, server: Server) -> dict[str, str]:
 
 
 def _warn_about(database: str) -> None:
-    """Say so if others can read a database that is there already."""
+    """Warn if others can read an existing database."""
     try:
         mode = stat.S_IMODE(os.stat(database).st_mode)  # noqa: PTH116 - may be ":memory:"
     except OSError:
@@ -156,7 +156,7 @@ def _warn_about(database: str) -> None:
 
 
 def _in_foreground() -> bool:
-    """Whether a terminal sends its signals to this process and its children."""
+    """Return whether a terminal sends its signals to this process and its children."""
     try:
         terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
     except OSError:

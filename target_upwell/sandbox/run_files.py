@@ -49,7 +49,7 @@ def _config_paths(command: Sequence[str]) -> list[str]:
 
 
 def _object(path: str) -> dict[str, Any]:
-    """A configuration file's object; empty if it can't be read, as the command says."""
+    """Return a configuration; empty if it can't be read, which the command reports."""
     try:
         content = json.loads(Path(path).read_bytes())
     except (OSError, ValueError):

@@ -207,7 +207,7 @@ def test_a_customer_tells_which_requests_changed_what(account):
         "Version 2, updated",
         "Version 1, created",
     ]
-    assert "The values that were sent were the ones it had." in page.text
+    assert "The request sent the values that it already had." in page.text
     _, second, first = page.tables
     assert second == [
         ["Property", "Before", "After"],

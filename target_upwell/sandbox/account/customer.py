@@ -34,7 +34,7 @@ def decode(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
     """Read JSON, its fractions kept as they are written.
 
     Raises:
-        ValueError: When it is no JSON in UTF-8.
+        ValueError: When it is not valid JSON in UTF-8.
     """
     return _decoder.decode(text)
 
@@ -53,7 +53,7 @@ def _json(text: str | None) -> msgspec.Raw | None:
 
 
 def shown(stored: Stored, related: Related) -> dict[str, Any]:
-    """The customer object of replies, to be encoded as JSON."""
+    """Return the customer object of replies, to be encoded as JSON."""
     (
         number,
         customer_id,
@@ -102,7 +102,7 @@ def shown(stored: Stored, related: Related) -> dict[str, Any]:
 
 
 def as_given(stored: Stored) -> dict[str, Any]:
-    """The customer's columns by property name, to be encoded as JSON."""
+    """Return the customer's columns by property name, to be encoded as JSON."""
     return {
         name: _json(value) if name in _JSON_NAMES else value
         for name, value in zip(_NAMES, stored[1:-1], strict=True)
@@ -110,7 +110,7 @@ def as_given(stored: Stored) -> dict[str, Any]:
 
 
 def full(stored: Stored, related: Related) -> dict[str, Any]:
-    """All that is stored of a customer, to be encoded as JSON.
+    """Return all that is stored of a customer, to be encoded as JSON.
 
     A relation without rows is `[]`, or null where a customer has one at most. On
     top of the API's properties `timesUpdated` counts the updates.

@@ -1,7 +1,7 @@
 """The log of requests: what came in, how it was answered, what it changed.
 
 Rows are written when a request has been answered, just before the answer leaves,
-so that whoever has the answer finds the row.
+so that a client that has the answer finds the row.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Entry:
         created: How many customers it created.
         updated: How many customers it updated.
         status: The status of the answer; None when there was none.
-        fault: The fault that befell it, if any.
+        fault: The injected fault that it met, if any.
     """
 
     number: int
@@ -143,7 +143,7 @@ class Journal:
             )
 
     def requests(self) -> list[dict[str, Any]]:
-        """All requests that were answered, in the order they came in."""
+        """Return all requests that were answered, in the order they came in."""
         return [
             {
                 "number": number,
@@ -179,7 +179,7 @@ class Journal:
         ]
 
     def changes(self) -> list[dict[str, Any]]:
-        """What each request changed, oldest first.
+        """Return what each request changed, oldest first.
 
         `properties` holds property -> [old, new], old being null for a customer
         that was created.
@@ -198,7 +198,7 @@ class Journal:
         ]
 
     def totals(self) -> Totals:
-        """Sum up, at a cost that does not grow with the number of requests."""
+        """Return the totals, at a cost that does not grow with the requests."""
         (customers,) = self._connection.execute(
             "SELECT count(*) FROM customers"
         ).fetchone()
@@ -208,7 +208,7 @@ class Journal:
         return Totals(customers, *sums)
 
     def counts(self) -> dict[str, Any]:
-        """What the account holds and what has been done to it.
+        """Return what the account holds and what has been done to it.
 
         `creates` and `updates` count customers, `refusals` the answers with a
         status of 400 or more.
@@ -242,7 +242,7 @@ class Journal:
 
 
 def _kept(refusal: Refusal, sent: Sequence[Any]) -> dict[str, Any]:
-    """What the log keeps of a refusal: why, of whom, and the input at fault.
+    """Return what the log keeps of a refusal: why, of whom, and the input at fault.
 
     `row` is the position of that input among those sent, where the refusal names it
     or there is one alone. Of a large request the first customers are kept.

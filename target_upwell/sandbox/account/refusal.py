@@ -41,11 +41,11 @@ class Refusal(Exception):
         self.status = status
 
     def body(self) -> dict[str, str]:
-        """The JSON body of the answer, as the API was seen to send it."""
+        """Return the JSON body of the answer, as the API was seen to send it."""
         return {"path": self.path or "$", "error": self.message, "code": self.code}
 
     def documented_body(self, timestamp: str) -> dict[str, Any]:
-        """The JSON body of the answer, as the documentation shows it.
+        """Return the JSON body of the answer, as the documentation shows it.
 
         Args:
             timestamp: The present, RFC 3339.
@@ -72,7 +72,7 @@ class At:
         self._step = step
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def __exit__(
         self,
@@ -80,11 +80,11 @@ class At:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Lengthen the path; the refusal goes on."""
+        """Put the step in front of the path; the refusal goes on."""
         if isinstance(error, Refusal):
             error.path = self._step + error.path
 
 
 def invalid(message: str, path: str = "") -> Refusal:
-    """A refusal by the types of the request, before the database is asked."""
+    """Return a refusal by the types of the request, before the database is asked."""
     return Refusal(message, "validation-failed", path=path)

@@ -1,8 +1,8 @@
 """The types of what may be sent, as data.
 
-Which properties a customer has, of which kind, and what hangs on it. What the
-documentation shows of the API is here word for word; what it does not show is
-left open, and says so. It knows nothing of HTTP or of the database.
+Which properties a customer has, of which kind, and its relations. What the
+documentation shows of the API is here word for word; what it does not show is left
+open, and says so. It knows nothing of HTTP or of the database.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Column:
 
     @property
     def column(self) -> str:
-        """The column's name in the database, `source_system_id`."""
+        """Return the column's name in the database, such as `source_system_id`."""
         return "".join(f"_{c.lower()}" if c.isupper() else c for c in self.name)
 
 
@@ -73,7 +73,7 @@ class ObjectType:
 
 @dataclass(frozen=True)
 class Relation:
-    """What hangs on a customer, sent as `{"data": ...}`.
+    """Related rows of a customer, sent as `{"data": ...}`.
 
     Attributes:
         name: The property's name.

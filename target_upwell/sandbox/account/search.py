@@ -106,7 +106,7 @@ def to_order(order_by: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def like(text: str | None, pattern: str, flags: int) -> bool | None:
-    """PostgreSQL's LIKE, as a function for SQLite, whose own ignores case."""
+    """Return what PostgreSQL's LIKE does; SQLite's own ignores case."""
     if text is None:
         return None
     return _like_pattern(pattern, flags).fullmatch(text) is not None
@@ -226,5 +226,5 @@ def _operand(column: Column, value: Any) -> Any:  # noqa: ANN401 - any JSON valu
 
 
 def _as_list(value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
-    """A list of one may be sent without its brackets."""
+    """Return a list; a list of one may be sent without its brackets."""
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""The account: customers and what hangs on them, in SQLite.
+"""The account: customers and their related rows, in SQLite.
 
 One connection, used from one thread; a transaction is a request. What a customer
 looks like in a reply is decided in `customer.py`, who asked and when in
@@ -46,7 +46,7 @@ _INSERT = (
 
 
 def new_id(prefix: str) -> str:
-    """A new opaque id, such as `cus_18caf3b0e4d2a91c7f0c2d8c`."""
+    """Return a new opaque id, such as `cus_18caf3b0e4d2a91c7f0c2d8c`."""
     # The clock in front: ids in rising order keep the index cheap.
     return f"{prefix}_{time.time_ns():016x}{secrets.token_hex(4)}"
 
@@ -83,7 +83,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything within is stored, or nothing."""
+        """Store everything within the block, or nothing."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -118,10 +118,10 @@ class Store:
     def insert_with_relations(
         self, rows: Sequence[Row], request: int
     ) -> tuple[list[Stored], Related]:
-        """Insert customers one at a time, each followed by what hangs on it.
+        """Insert customers one at a time, each followed by its related rows.
 
         Returns:
-            The customers as they are stored, and what hangs on them.
+            The customers as they are stored, and their related rows.
 
         Raises:
             Refusal: What the database refuses, its path beginning with the row's
@@ -150,18 +150,18 @@ class Store:
         return stored, group(related)
 
     def find(self, where: str, parameters: Sequence[Any]) -> list[Stored]:
-        """The customers for which the SQL condition (and what follows it) holds."""
+        """Return the customers that match the SQL condition (and what follows it)."""
         return self.connection.execute(
             f"SELECT {_SELECTED} FROM customers WHERE {where}",  # noqa: S608 - built here
             parameters,
         ).fetchall()
 
     def related(self, customers: Sequence[Stored], *relations: str) -> Related:
-        """What hangs on the customers.
+        """Return the related rows of customers.
 
         Args:
             customers: The customers.
-            relations: The relations that are wanted; none for all of them.
+            relations: The relations to return; none for all of them.
         """
         if not customers:
             return {}
@@ -230,7 +230,7 @@ class Store:
         return count, different
 
     def count_rules(self, customer: Stored) -> int:
-        """How many rules a customer has."""
+        """Return how many rules a customer has."""
         rules = self.related([customer], "customerRule").get(customer[0], {})
         return len(rules.get("customerRule", ()))
 
@@ -293,7 +293,7 @@ def _make_private(database: str) -> None:
 
 
 def _to_stored(number: int, moment: str, row: Row) -> Stored:
-    """A new customer's row of the table."""
+    """Return a new customer's row of the table."""
     columns, to_stored = row.columns, values.to_stored
     return (
         number,
@@ -315,7 +315,7 @@ POSITIONS = {column.name: place for place, column in enumerate(_COLUMNS, 1)}
 
 
 def _found_by(customer: Sequence[Any]) -> str:
-    """What a search on the sandbox's page looks for words in."""
+    """Return the text that the page's search looks for words in."""
     name, source_id = customer[POSITIONS["name"]], customer[POSITIONS["sourceSystemId"]]
     # Without a name the database refuses the customer for that very reason.
     return "" if name is None else folded(f"{name}\n{source_id or ''}")
@@ -328,7 +328,7 @@ def _for_insert(customer: Stored) -> Stored:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Say what SQLite refused in PostgreSQL's words, as the API passes them on.
+    """Raise what SQLite refuses in PostgreSQL's words, as the API passes them on.
 
     The extended error codes come with Python 3.11 only, so SQLite's messages tell
     the constraints apart.

@@ -1,8 +1,8 @@
 """Checks a request's values against the types, before the database is asked.
 
-The first fault is the only one reported, with the path to it. A check returns the
-value in a form that the store can keep; what only the database would notice (a
-date that is none, a key that exists) is not looked at here.
+Only the first error is reported, with the path to it. A check returns the
+value in a form that the store can keep; what only the database would notice (an
+invalid date, a key that exists) is not checked here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Row:
 
     Attributes:
         columns: The values by property name.
-        relations: The rows that hang on it, by property name; none is empty.
+        relations: Its related rows by property name; none is empty.
     """
 
     columns: dict[str, Value]
@@ -45,7 +45,7 @@ class Row:
 
 
 def kind_of(value: Value) -> str:
-    """The API's word for the kind of a JSON value, `a list`."""
+    """Return the API's word for the kind of a JSON value, such as `a list`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -60,7 +60,7 @@ def kind_of(value: Value) -> str:
 
 
 def member(name: str) -> str:
-    """A path's step to a property, quoted where a bare name will not do."""
+    """Return a path's step to a property, quoted where a bare name will not do."""
     if name.isascii() and name.isidentifier():
         return f".{name}"
     escaped = name.replace("\\", "\\\\").replace("'", "\\'")
@@ -68,14 +68,14 @@ def member(name: str) -> str:
 
 
 def check_text(value: Value) -> str:
-    """Return the text, or refuse what is none."""
+    """Return the text, or refuse anything else."""
     if isinstance(value, str):
         return value
     raise invalid(f"expected a string for type 'String', but found {kind_of(value)}")
 
 
 def check_integer(value: Value) -> int:
-    """Return the 32-bit integer, or refuse what is none.
+    """Return the 32-bit integer, or refuse anything else.
 
     A fraction and a number out of range are refused in the same words.
     """
@@ -97,12 +97,12 @@ def check_integer(value: Value) -> int:
 
 
 def exact(number: msgspec.Raw) -> Decimal:
-    """The value of a number that was kept as it was written."""
+    """Return the value of a number that was kept as it was written."""
     return Decimal(bytes(number).decode())
 
 
 def check_enum(enum: Enum, value: Value) -> str:
-    """Return the member, or refuse what is none."""
+    """Return the member of the enum, or refuse anything else."""
     if not isinstance(value, str):
         raise invalid(
             f"expected an enum value for type '{enum.name}', but found {kind_of(value)}"

@@ -80,7 +80,7 @@ def to_timestamp(text: str, kind: Kind) -> str:
     offset that is sent with one is ignored.
 
     Raises:
-        Refusal: A data exception, when it is no timestamp.
+        Refusal: A data exception, when it is not a timestamp.
     """
     found = _TIMESTAMP.fullmatch(text)
     if found is None:
@@ -106,7 +106,7 @@ def to_timestamp(text: str, kind: Kind) -> str:
 
 
 def now() -> str:
-    """The present, as the API writes it."""
+    """Return the present, as the API writes it."""
     return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 

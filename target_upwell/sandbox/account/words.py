@@ -1,4 +1,4 @@
-"""The words that a person finds a customer by: without case, without accents."""
+"""Folds text for searches: without case, without accents."""
 
 from __future__ import annotations
 

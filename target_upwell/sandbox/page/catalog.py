@@ -60,17 +60,17 @@ class Page:
 
     @property
     def last(self) -> int:
-        """The number of the last page; 1 for an empty list."""
+        """Return the number of the last page; 1 for an empty list."""
         return max(-(-self.total // PAGE_ROWS), 1)
 
     @property
     def first_row(self) -> int:
-        """The place of the first row in the list, from 1."""
+        """Return the place of the first row in the list, from 1."""
         return (self.number - 1) * PAGE_ROWS + 1
 
     @property
     def last_row(self) -> int:
-        """The place of the last row in the list."""
+        """Return the place of the last row in the list."""
         return self.first_row + len(self.rows) - 1
 
 
@@ -81,7 +81,7 @@ class Catalog:
         self._store = store
 
     def customers(self, sought: str, page: int) -> Page:
-        """Customers, the last changed first.
+        """Return customers, the last changed first.
 
         Args:
             sought: Words that are all in the name or the source id, in any case.
@@ -92,29 +92,29 @@ class Catalog:
         return self._page("customers", _CUSTOMERS, where, words, page)
 
     def customer(self, customer_id: str) -> Record | None:
-        """All that is stored of a customer; None if there is none of this id."""
+        """Return all that is stored of a customer; None for an unknown id."""
         found = self._store.find("id = ?", [customer_id])
         if not found:
             return None
         return _plain(full(found[0], self._store.related(found)))
 
     def history(self, customer_id: str, page: int) -> Page:
-        """What changed a customer, the last change first."""
+        """Return what changed a customer, the last change first."""
         where = "changes.customer = ?"
         return self._changes(where, [customer_id], page)
 
     def requests(self, page: int, *, refused: bool) -> Page:
-        """Requests, the last first; all of them, or those that were refused."""
+        """Return requests, the last first: all of them, or those that were refused."""
         where = "status >= 400" if refused else ""
         return self._page("requests", _REQUESTS, where, [], page)
 
     def request(self, number: int) -> Record | None:
-        """A request; None if there is none of this number."""
+        """Return a request; None for an unknown number."""
         found = self._rows(_REQUESTS, "number = ?", [number, 1, 0])
         return found[0] if found else None
 
     def refusal(self, number: int) -> Record | None:
-        """Why a request was refused and what was in it; None if it was not.
+        """Return why a request was refused and what was in it; None if it was not.
 
         `customers` holds a record each: `row` from 1, `name`, `sourceSystem`,
         `sourceSystemId`, `fault` for the one that the refusal names, and `id` if the
@@ -149,7 +149,7 @@ class Catalog:
         return found[0] if found else None
 
     def effects(self, number: int, page: int) -> Page:
-        """What a request changed, the last change first."""
+        """Return what a request changed, the last change first."""
         return self._changes("changes.request = ?", [number], page)
 
     def _changes(self, where: str, parameters: Sequence[Any], page: int) -> Page:
@@ -206,6 +206,6 @@ def _differences(
 
 
 def _plain(value: Record) -> Record:
-    """Turn JSON that is encoded already, and is within, into what it stands for."""
+    """Return a record with the JSON text in it decoded."""
     plain: Record = decode(encode(value))
     return plain

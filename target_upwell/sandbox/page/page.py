@@ -57,7 +57,7 @@ _LONG_LIST = re.compile(r"(\[(?:'[^']*', ){2}'[^']*')(?:, '[^']*'){3,}\]")
 
 
 class SandboxPage:
-    """The handlers of the page and of its resources.
+    """Serves the page and its resources.
 
     Args:
         store: The account.
@@ -90,7 +90,7 @@ class SandboxPage:
         }
 
     def routes(self) -> list[web.RouteDef]:
-        """The page, its resources, and nothing that writes."""
+        """Return the routes of the page and its resources, none of which writes."""
         return [
             web.get("/", self._page),
             *(web.get(path, self._resource) for path in self._resources),
@@ -169,13 +169,13 @@ class SandboxPage:
 
 
 def _link(**parameters: str | int) -> str:
-    """An address within the page; parameters that are empty are left out."""
+    """Return an address within the page; parameters that are empty are left out."""
     given = {name: value for name, value in parameters.items() if value}
     return f"/?{urlencode(given)}" if given else "/"
 
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
-    """A natural number of the query; the default for whatever else is there."""
+    """Return a natural number of the query, or the default for anything else."""
     text = query.get(name, "")
     if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
         return int(text)

@@ -109,7 +109,7 @@ class Api:
         }
 
     def get_many(self, variables: Variables, _entry: Entry) -> Reply:
-        """Some customers, and figures of all of them."""
+        """Return some customers, and aggregates over all of them."""
         limit, offset = _limit(variables), _offset(variables)
         visible = self._visible()
         figures = ", ".join(
@@ -132,13 +132,13 @@ class Api:
         }
 
     def get_one(self, variables: Variables, _entry: Entry) -> Reply:
-        """The customer with an id, or null."""
+        """Return the customer with an id, or null."""
         where = f"id = ? AND {self._visible()}"
         found = self._shown(self._store.find(where, [variables["id"]]))
         return {"customer": found[0] if found else None}
 
     def search(self, variables: Variables, entry: Entry) -> Reply:
-        """Customers for which a condition holds, ten of them unless told."""
+        """Return customers that match a condition, by default ten of them."""
         condition, order = search.Condition(), ""
         if (where := variables.get("where")) is not None:
             with At(f"{_QUERY}.where"):
@@ -208,14 +208,14 @@ class Api:
     def _set(
         self, variables: Variables, name: str, set_type: ObjectType, path: str
     ) -> dict[str, Any]:
-        """The columns of a set, which may be empty."""
+        """Return the columns of a set, which may be empty."""
         given = variables.get(name)
         if given is None and self._readings.settings.missing_set_is_empty:
             return {}
         return _checked(given, set_type, path).columns
 
     def _visible(self) -> str:
-        """The condition, in SQL, for a customer that reads show."""
+        """Return the SQL condition that a customer must meet for reads to show it."""
         hidden = self._readings.settings.search_hides_deleted
         return "deleted_at IS NULL" if hidden else search.TRUE
 

@@ -50,7 +50,7 @@ class Holds:
         self._released = asyncio.Event()
 
     def release(self) -> None:
-        """Let all go on that wait, and hold no more."""
+        """Let all held requests go on, and hold no more."""
         self._hold = None
         self._released.set()
 
@@ -67,7 +67,7 @@ class Holds:
 
 
 class Control:
-    """The handlers of the sandbox's own endpoints."""
+    """Serves the sandbox's own endpoints."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Control:
         self._changeable = changeable
 
     def routes(self) -> list[web.RouteDef]:
-        """The endpoints."""
+        """Return the routes of the endpoints."""
         return [
             *(
                 route

@@ -38,7 +38,7 @@ class Endpoint:
     variables: Mapping[str, str]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The variables in a path below the base, or None if it is another."""
+        """Return the variables in a path below the base, or None if it differs."""
         given, own = path.split("/"), self.path.split("/")
         if len(given) != len(own):
             return None
@@ -162,7 +162,7 @@ def variables(
 
 
 def _from_text(name: str, text: str, kind: str) -> Any:  # noqa: ANN401 - any JSON value
-    """The value of a variable that came by path or query."""
+    """Return the value of a variable that came by path or query."""
     if kind.startswith("["):
         raise Refusal(
             "List variables are not currently supported in URL or Query parameters."
@@ -191,7 +191,7 @@ def _checked(value: Any, kind: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """The body's object; whatever is no object counts as an empty one."""
+    """Return the body's object; anything else counts as an empty one."""
     try:
         value = decode(body)
     # Nesting deeper than the reader goes is unreadable too.

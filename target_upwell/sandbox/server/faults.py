@@ -1,7 +1,7 @@
-"""What goes wrong on purpose, and when.
+"""Injected faults: which of them a request meets, and when.
 
-Decides from the settings, a seed and the clock which fault befalls a request. How
-a fault shows on the wire is the server's business.
+The settings, a seed and the clock decide. How a fault shows on the wire is up to the
+server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WINDOW_S = 1.0
 
 
 class NextFault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A fault that befalls one coming request.
+    """A fault that one coming request meets.
 
     Attributes:
         fault: Which; `lost-reply` and `after` let the request take effect first.
@@ -41,7 +41,7 @@ class NextFault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class FaultSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which faults there are.
+    """The faults that are injected.
 
     Attributes:
         latency: Milliseconds that every request waits.
@@ -75,7 +75,7 @@ class FaultSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     next: list[NextFault] = msgspec.field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse what the types let through.
+        """Check what the types don't.
 
         Raises:
             ValueError: For percentages above 100 together, or a bad expression.
@@ -87,11 +87,11 @@ class FaultSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
                 re.compile(self.refuse_name)
             except re.error as error:
                 raise ValueError(
-                    f"refuse_name is no regular expression: {error}"
+                    f"refuse_name is not a valid regular expression: {error}"
                 ) from None
 
     def percentages(self) -> dict[Fault, float]:
-        """The random faults with their percentages."""
+        """Return the random faults with their percentages."""
         return {
             "429": self.fault_429,
             "500": self.fault_500,
@@ -116,10 +116,10 @@ class Faults(Changeable[FaultSettings]):
         self._passed: deque[float] = deque()
 
     def choose(self, method: str, path: str) -> NextFault | None:
-        """Decide on a request that has just come in.
+        """Choose the fault of a request that has just come in.
 
         Returns:
-            The fault that befalls it, or None.
+            The fault, or None.
         """
         # One draw for every request, so that the faults of a seed do not depend
         # on which of them are switched on.
@@ -152,7 +152,7 @@ class Faults(Changeable[FaultSettings]):
         return self._passed[-limit] + _WINDOW_S - now
 
     def retry_after(self, wait: float) -> dict[str, str]:
-        """The header of a 429 that tells to wait so many seconds, if any."""
+        """Return the header of a 429 that asks to wait for some seconds, if any."""
         seconds = math.ceil(wait)
         if self.settings.retry_after == "seconds":
             return {"Retry-After": str(seconds)}

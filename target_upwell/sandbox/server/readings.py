@@ -49,7 +49,7 @@ class Readings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     error_shape: Literal["runtime", "documented"] = "runtime"
 
     def __post_init__(self) -> None:
-        """Refuse names that no customer has.
+        """Check the names of properties.
 
         Raises:
             ValueError: With the names.
@@ -68,17 +68,17 @@ class Readings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def insert_type(self) -> ObjectType:
-        """The type of a customer that may be inserted."""
+        """Return the type of a customer that may be inserted."""
         return _without(CUSTOMER, self.not_insertable)
 
     @property
     def set_type(self) -> ObjectType:
-        """The type of a customer's changes."""
+        """Return the type of a customer's changes."""
         return _without(CUSTOMER_SET, self.not_updatable)
 
     @property
     def rule_set_type(self) -> ObjectType:
-        """The type of a rule's changes."""
+        """Return the type of a rule's changes."""
         return _without(CUSTOMER_RULE_SET, self.rule_not_updatable)
 
 

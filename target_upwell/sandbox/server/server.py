@@ -1,7 +1,7 @@
 """The HTTP side: aiohttp in front of the operations.
 
-It refuses strangers, lets the faults happen, holds requests back when a test asks
-for it, and writes the log.
+It checks the key, injects faults, holds requests when a test asks for it, and writes
+the log.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Server:
     async def _answer(
         self, request: web.Request, entry: Entry
     ) -> web.StreamResponse | None:
-        """The answer to a request, or None if its connection is to be cut."""
+        """Return the answer to a request, or None to cut its connection."""
         # Before the body is read: nobody without the key can fill the memory.
         if request.headers.get("Authorization") != self._options.api_key:
             return self._refused(entry, _unauthorized())
@@ -175,11 +175,11 @@ class Server:
             return self._too_many(entry, wait)
         late = fault is not None and (fault.after or fault.fault == "lost-reply")
         if fault is not None and not late:
-            return self._befall(fault, entry)
+            return self._inject(fault, entry)
         await self._holds.wait(request.path, before=True)
         response = self._perform(request, body, entry)
         await self._holds.wait(request.path, before=False)
-        return response if fault is None else self._befall(fault, entry)
+        return response if fault is None else self._inject(fault, entry)
 
     def _perform(self, request: web.Request, body: bytes, entry: Entry) -> web.Response:
         try:
@@ -193,7 +193,7 @@ class Server:
             return self._refused(entry, _database_error())
         return _json(reply)
 
-    def _befall(self, fault: NextFault, entry: Entry) -> web.Response | None:
+    def _inject(self, fault: NextFault, entry: Entry) -> web.Response | None:
         entry.fault, entry.refusal = fault.fault, None
         if fault.fault in ("reset", "lost-reply"):
             return None
@@ -221,7 +221,7 @@ class Server:
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what a web page elsewhere may send, and have no answer guessed at.
+    """Refuse what a web page elsewhere may send, and forbid content sniffing.
 
     Such a page could reach the sandbox through a name of its own that resolves to
     this machine, or send it a request that needs no key.
@@ -229,7 +229,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not is_loopback(_host_name(request.host)):
         response = _forbidden("the sandbox answers to loopback names only")
     elif _changes_sandbox(request) and not _from_here(request):
-        response = _forbidden("the sandbox takes no orders from other origins")
+        response = _forbidden("the sandbox can't be changed from another origin")
     else:
         response = await handler(request)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -237,7 +237,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _host_name(host: str) -> str:
-    """The name in a Host header; "" if it can't be read."""
+    """Return the name in a Host header; "" if it can't be read."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -250,7 +250,7 @@ def _changes_sandbox(request: web.Request) -> bool:
 
 
 def _from_here(request: web.Request) -> bool:
-    """Whether no browser sent the request, or one that shows the sandbox's page."""
+    """Return whether the request is a tool's, or from the sandbox's own page."""
     here = f"{request.scheme}://{request.host}"
     return request.headers.get("Origin", here) == here
 
@@ -260,7 +260,7 @@ def _forbidden(message: str) -> web.StreamResponse:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's loopback."""
+    """Return whether a name or an address is this machine's loopback."""
     if host == "localhost":
         return True
     try:
@@ -291,7 +291,7 @@ def _database_error() -> Refusal:
 
 
 def _by_proxy(status: str) -> web.Response:
-    """An answer that no API gave, in the words of nginx."""
+    """Return a proxy's error page, in the words of nginx."""
     title = f"{status} {_REASONS[status]}"
     return web.Response(
         status=int(status),
