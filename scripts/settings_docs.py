@@ -73,7 +73,7 @@ COERCIONS = {
     "as JSON text. Nulls inside are dropped.",
     Kind.OBJECTS: "The same forms as addresses; the members are sent as they are.",
     Kind.RULE: 'An object, `{"data": {...}}`, or JSON text; `dueOption` is a whole '
-    "number.",
+    "number, nulls stay to clear columns.",
     Kind.SETTINGS: 'An object, `{"data": {...}}`, or JSON text.',
 }
 
