@@ -240,6 +240,7 @@ def test_a_line_without_an_end_is_refused_by_its_number(read, file, packed):
     assert "line 3 of BATCH file" in refusal(read, str(path))
 
 
+@pytest.mark.slow
 def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_read_as_a_stream(file):
     path = file("a", gzip.compress((b'{"id": 1}' + b" " * 999 + b"\n") * 50_000))
     tracemalloc.start()

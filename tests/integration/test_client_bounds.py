@@ -129,6 +129,7 @@ def test_a_packed_answer_is_read(server):
     assert server.asked[0].headers["Accept-Encoding"] == "gzip"
 
 
+@pytest.mark.slow
 def test_an_answer_that_unpacks_to_too_much_takes_little_memory(server):
     bomb = gzip.compress(b" " * 300_000_000, compresslevel=1)
     client = server.connect(packed(bomb)).client

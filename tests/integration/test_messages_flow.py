@@ -196,6 +196,7 @@ def test_two_streams_that_are_aliased_to_customers_may_alternate(sandbox):
 # How requests travel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 6])
 def test_no_more_requests_are_under_way_than_the_setting_allows(sandbox, most):
     sandbox.faults(latency=5)

@@ -4,6 +4,7 @@ import random
 import threading
 from collections import defaultdict
 
+import pytest
 from running_target import RunningTarget
 from share import share
 from shown import new_seed, show
@@ -36,6 +37,7 @@ class RandomLatency:
             self._sandbox.faults(latency=self._chance.choice([0, 0, 1, 5, 20, 60]))
 
 
+@pytest.mark.slow
 def test_the_last_version_wins_whatever_each_request_takes(sandbox):
     seed = new_seed()
     chance = random.Random(seed)

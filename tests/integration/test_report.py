@@ -96,6 +96,7 @@ root:
 """
 
 
+@pytest.mark.slow
 def test_meltano_gets_every_line_and_metric_structured(account, tmp_path):
     config = tmp_path / "logging.yaml"
     config.write_text(JSON_LOGS)

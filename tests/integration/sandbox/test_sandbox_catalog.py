@@ -67,6 +67,7 @@ def plans(store):
     return plans
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sought", ["", "99999", "nobody at all", "n 9 8 7"])
 @pytest.mark.parametrize("page", [1, LAST_PAGE])
 def test_customers_are_read_in_the_order_of_an_index(plans, sought, page):

@@ -15,6 +15,7 @@ from sandbox_server import Sandbox
 
 import target_upwell.sandbox
 
+pytestmark = pytest.mark.slow  # each starts a process
 COMMAND = [sys.executable, "-m", "target_upwell.sandbox"]
 CREATE = """
 import json, os, urllib.request

@@ -195,6 +195,7 @@ OPTIONS = (
 )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_faults():
     with (
         Sandbox("--seed", "7", *OPTIONS) as one,

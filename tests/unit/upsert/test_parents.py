@@ -119,6 +119,7 @@ def test_settling_what_is_not_owed_does_nothing(links):
     assert not links
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_owed_links_take_less_than_a_hundred_megabytes(
     checkpoints, links
 ):
