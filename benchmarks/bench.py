@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import customers, processes, readme, shares
+from benchmarks import customers, limits, processes, readme, shares
 from benchmarks.processes import Cost
 
 if TYPE_CHECKING:
@@ -242,6 +242,7 @@ def main() -> None:
             "new": new_customers(folder, CUSTOMERS, REPEATS),
             "later": later_runs(folder, CUSTOMERS, REPEATS),
             "at_once": at_once(folder, CUSTOMERS, REPEATS),
+            "limits": limits.measure(),
             "start_up_cpu": start_up(folder, 3 * REPEATS),
             "memory_mb": memory(folder, 50_000, 20),
             "microseconds": stages(),

@@ -56,6 +56,11 @@ class Server:
         """Count the customers."""
         return int(self._call("GET", "/counts")["customers"])
 
+    def figures(self) -> dict[str, Any]:
+        """Give what a server with limits took and refused."""
+        figures: dict[str, Any] = self._call("GET", "/limits")
+        return figures
+
     def reset(self) -> None:
         """Start counting requests anew."""
         self._call("DELETE", "/requests")
@@ -70,14 +75,19 @@ class Server:
 
 
 @contextmanager
-def server(latency_ms: int) -> Iterator[Server]:
+def server(latency_ms: int, limits: dict[str, Any] | None = None) -> Iterator[Server]:
     """Run a server with an empty account.
 
     Args:
         latency_ms: What each request waits, in milliseconds.
+        limits: What it limits, see `limited_server.Limits`.
     """
+    module = "server" if limits is None else "limited_server"
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.server", str(latency_ms)],
+        [
+            *(sys.executable, "-m", f"benchmarks.{module}", str(latency_ms)),
+            *([] if limits is None else [json.dumps(limits)]),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

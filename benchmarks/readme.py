@@ -44,6 +44,8 @@ def tables(results: Results) -> str:
             _later(results),
             "**Requests at once**\n",
             _at_once(results),
+            "**Limits of a server, 20 ms latency**\n",
+            limits(results),
             "**Memory and start-up**\n",
             _memory(results),
             "**Where the time goes**\n",
@@ -141,6 +143,11 @@ def _at_once(results: Results) -> str:
             for row in results["at_once"]
         ],
     )
+
+
+def limits(results: Results) -> str:
+    """Make the table of limits."""
+    return _table(["the server", "measured", "bound"], results["limits"])
 
 
 def _memory(results: Results) -> str:

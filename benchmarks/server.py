@@ -78,10 +78,18 @@ class Account:
             return await handler(request)
         arrived = asyncio.get_running_loop().time()
         self._requests += 1
-        response = await handler(request)
+        response = await self._respond(request, handler)
         worked = asyncio.get_running_loop().time() - arrived
         await asyncio.sleep(self._latency - worked)
         return response
+
+    async def _respond(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Answer a request to the API; others may refuse it."""
+        return await handler(request)
 
     async def _body(self, request: web.Request) -> Any:  # noqa: ANN401 - any JSON value
         return msgspec.json.decode(await request.read())
@@ -107,8 +115,9 @@ def _answer(body: dict[str, Any]) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
 
-async def _serve(latency: float) -> None:
-    runner = web.AppRunner(Account(latency).application(), access_log=None)
+async def serve(account: Account) -> None:
+    """Serve an account, and print the address."""
+    runner = web.AppRunner(account.application(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -118,4 +127,4 @@ async def _serve(latency: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]) / 1000))
+    asyncio.run(serve(Account(float(sys.argv[1]) / 1000)))

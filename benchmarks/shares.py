@@ -90,9 +90,9 @@ def main() -> None:
     looks.start()
     try:
         # Its import is part of start-up.
-        from target_upwell import command  # noqa: PLC0415
+        from target_upwell import cli  # noqa: PLC0415
 
-        command.main()
+        cli.main()
     finally:
         ended.set()
         looks.join()
