@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks import processes, readme
@@ -20,6 +21,7 @@ from benchmarks import processes, readme
 TARGET = [str(Path(sys.executable).with_name("target-upwell"))]
 LATENCY_MS = 20
 UPDATES_LATENCY_MS = 100
+BURSTS = 3
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "customers",
@@ -88,7 +90,7 @@ def load(count: int, at_once: int, limits: dict[str, Any]) -> Load:
 def by_the_second() -> list[list[Any]]:
     """Measure limits by the second."""
     rows = []
-    for a_second, count in ((5, 100), (15, 240), (50, 600)):
+    for a_second, count in ((5, 200), (15, 240), (50, 600)):
         for retry_after in (False, True):
             limits = {"a_second": a_second, "retry_after": retry_after}
             one = load(count, 4, limits)
@@ -107,8 +109,12 @@ def by_the_second() -> list[list[Any]]:
 def others() -> list[list[Any]]:
     """Measure a limit on requests at once, a burst, and refusals for no reason."""
     at_once = load(3000, 16, {"at_once": 8})
-    undisturbed = load(1500, 8, {})
-    burst = load(1500, 8, {"burst": [1.0, 3.0]})
+    # By turns, since the machine's speed drifts.
+    pairs = [
+        (load(1500, 8, {}), load(1500, 8, {"burst": [1.0, 3.0]})) for _ in range(BURSTS)
+    ]
+    burst = median(disturbed.wall - one.wall for one, disturbed in pairs)
+    undisturbed = pairs[-1][0]
     shaky = load(1500, 8, {"refused": 0.01})
     eight = load(3000, 8, {})
     return [
@@ -119,7 +125,7 @@ def others() -> list[list[Any]]:
         ],
         [
             "all refused for 2 seconds",
-            f"{burst.wall - undisturbed.wall:.1f} seconds longer",
+            f"{burst:.1f} seconds longer",
             "4",
         ],
         [

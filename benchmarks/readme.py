@@ -14,6 +14,9 @@ END = "<!-- tables: end -->"
 
 COLUMNS = ("rows_per_second", "wall", "cpu", "peak_mb", "requests")
 
+CORE_IN_USE = 0.9
+"""The part of a core from which on it may be what limits."""
+
 Results = dict[str, Any]
 
 
@@ -130,19 +133,40 @@ def _start_up(results: Results) -> Results:
 
 
 def _at_once(results: Results) -> str:
-    latency = results["latency_ms"] / 1000
-    return _table(
-        ["at once", "rows a second", "the API's limit", "share"],
+    each = results["batch"] / (results["latency_ms"] / 1000)
+    rows = results["at_once"]
+    table = _table(
+        ["at once", "rows a second", "of the API's limit", "of one core"],
         [
             [
                 row["parallel"],
                 row["rows_per_second"],
-                round(limit := results["batch"] * row["parallel"] / latency),
-                f"{row['rows_per_second'] / limit:.0%}",
+                f"{row['rows_per_second'] / (each * row['parallel']):.0%}",
+                f"{_cores(row):.0%}",
             ]
-            for row in results["at_once"]
+            for row in rows
         ],
     )
+    full = cpu_limits_from(results)
+    if not full:
+        return table
+    return (
+        f"{table}\nFrom {full} requests at once on, one core is in use: it is the CPU "
+        "that limits, and no longer the API.\n"
+    )
+
+
+def cpu_limits_from(results: Results) -> int | None:
+    """Give the number of requests at once from which on one core is in use."""
+    rows = results["at_once"]
+    full = (row["parallel"] for row in rows if _cores(row) >= CORE_IN_USE)
+    return min(full, default=None)
+
+
+def _cores(row: Results) -> float:
+    """Give the CPU seconds a second; Python uses hardly more than one."""
+    cores: float = row["cpu"] / row["wall"]
+    return cores
 
 
 def limits(results: Results) -> str:

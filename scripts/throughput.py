@@ -11,6 +11,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from benchmarks.readme import cpu_limits_from
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -46,12 +48,15 @@ def draw(results: dict[str, Any], path: Path) -> None:
             textcoords="offset points",
             color=_GREY,
         )
-        _curve(axes, limit, _AMBER, "the API's limit", dashed=True)
+        _curve(axes, limit, _AMBER, "if only the API limited", dashed=True)
         words = f"{plain:,}: a plain target\nfrom the SDK's template,\none at a time"
         _curve(axes, dict.fromkeys(measured, plain), _GREY, words, dashed=True)
         last = measured[max(measured)]
         times = max(measured.values()) / plain
         words = f"{last:,}: target-upwell,\nup to {times:.1f} times as many"
+        full = cpu_limits_from(results)
+        if full:
+            words += f";\nfrom {full} on the CPU limits"
         _curve(axes, measured, _NAVY, words)
         for at_once, rows in list(measured.items())[:-1]:
             _label(axes, (at_once, rows), f"{rows:,}", _NAVY, (10, -7))

@@ -41,7 +41,7 @@ SECONDS_TO_RETURN = 4.0
 REFUSALS_IN_A_ROW = 3
 """Refusals without an answer in between that mean that a limit is used up."""
 
-SHORTEST_PAUSE_SECONDS = 0.1
+SHORTEST_PAUSE_SECONDS = 0.2
 LONGEST_OWN_PAUSE_SECONDS = 10.0
 """Bounds of a pause that the server has not named."""
 
