@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-_PIP_URL = "pip_url: target-upwell\n"
+_PIP_URL = "pip_url: -e . # this checkout\n"
 _FOREIGN = ("MELTANO_", "TAP_POSTGRES_", "TARGET_UPWELL_", "UPWELL_")
 
 

@@ -9,6 +9,7 @@ import copy
 import json
 import os
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,16 @@ class ConfiguredTarget(Target):
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Offer the SDK's settings, without the one that does nothing here."""
         super().append_builtin_config(config_jsonschema)
-        config_jsonschema["properties"].pop("add_record_metadata", None)
+        properties = config_jsonschema["properties"]
+        properties.pop("add_record_metadata", None)
+        # The SDK's words are for whoever writes a plugin.
+        properties["faker_config"] = {
+            **properties["faker_config"],
+            "description": (
+                "Settings of `fake` (the library Faker) in the expressions of stream "
+                "maps. It comes with the extra: install target-upwell[faker]."
+            ),
+        }
 
     @classmethod
     def cb_config(
@@ -96,6 +106,8 @@ class ConfiguredTarget(Target):
             *config_checks.problems(given, os.environ.get("UPWELL_SANDBOX_URL", "")),
             *field_policy.problems(given.get("field_policy", {})),
         ]
+        if given.get("faker_config") and not find_spec("faker"):
+            errors.append("faker_config: install target-upwell[faker], which it needs")
         if errors and raise_errors:
             raise ConfigurationError(errors)
         for name in sorted(given.keys() - schema["properties"].keys()):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
+from importlib.metadata import metadata, requires
 from itertools import combinations
 
 import pytest
@@ -11,6 +13,7 @@ from jsonschema import Draft7Validator
 from target_upwell.config import CONFIG_SCHEMA, Settings, is_loopback
 from target_upwell.config_checks import problems, worded
 from target_upwell.customers import field_policy
+from target_upwell.exceptions import ConfigurationError
 from target_upwell.target import TargetUpwell
 
 KEY = "uk_live_4711secret"
@@ -382,3 +385,12 @@ def test_a_rehearsal_talks_to_the_sandbox_only(url, sandbox, same):
     messages = problems(config(api_url=url), sandbox)
     assert [m.split(":")[0] for m in messages] == ([] if same else ["api_url"])
     assert problems(config(api_url=url)) == []
+
+
+def test_fake_comes_with_an_extra_of_the_same_name_as_the_sdks(monkeypatch):
+    (needed,) = [line for line in requires("target-upwell") if "faker" in line]
+    assert needed.startswith("singer-sdk[faker]; extra ==")
+    assert "faker" in metadata("singer-sdk").get_all("Provides-Extra")
+    monkeypatch.setitem(sys.modules, "faker", None)
+    with pytest.raises(ConfigurationError, match=r"install target-upwell\[faker\]"):
+        TargetUpwell(config=config(faker_config={"seed": 1}))
