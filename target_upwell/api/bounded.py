@@ -8,6 +8,7 @@ head, `100 Continue` again and again, and the length of each chunk included.
 from __future__ import annotations
 
 import io
+import socket
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +20,6 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from target_upwell.exceptions import UnreadableAnswer
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from typing_extensions import Buffer
@@ -113,6 +113,10 @@ class _Plain(HTTPConnection):
         super().__init__(*args, **kwargs)
         self._budget = budget
 
+    def _new_conn(self) -> socket.socket:
+        self.timeout = _seconds_to_connect(self, self._budget)
+        return super()._new_conn()
+
     def connect(self) -> None:
         super().connect()
         self.sock = _bounded(self.sock, self._budget)
@@ -123,9 +127,28 @@ class _Encrypted(HTTPSConnection):
         super().__init__(*args, **kwargs)
         self._budget = budget
 
+    def _new_conn(self) -> socket.socket:
+        # There is no other place between connecting and the handshake, which as a
+        # whole obeys the time-out of the socket.
+        self.timeout = _seconds_to_connect(self, self._budget)
+        sock = super()._new_conn()
+        sock.settimeout(self._budget.seconds())
+        return sock
+
     def connect(self) -> None:
-        super().connect()  # the handshake as a whole obeys the connection's time-out
+        super().connect()
         self.sock = _bounded(self.sock, self._budget)
+
+
+def _seconds_to_connect(connection: HTTPConnection, budget: Budget) -> float:
+    """Return what each address of a host may take, since all of them are tried."""
+    try:
+        addresses = socket.getaddrinfo(
+            connection.host, connection.port, type=socket.SOCK_STREAM
+        )
+    except OSError:
+        return budget.seconds()  # the attempt to connect finds the same, and says so
+    return budget.seconds() / max(1, len(addresses))
 
 
 def _bounded(sock: object, budget: Budget) -> socket.socket:

@@ -19,7 +19,7 @@ from answering_server import (
     search,
     update,
 )
-from raw_server import RawServer
+from raw_server import RawServer, Tunnel
 
 from target_upwell.api import transport
 from target_upwell.exceptions import AmbiguousOutcome, RunError
@@ -301,7 +301,12 @@ def certificate(tmp_path_factory):
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *(
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,DNS:upwell.test",
+            ),
             *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
         ],
         check=True,
@@ -323,6 +328,37 @@ def test_an_encrypted_address_of_this_machine_obeys_the_bundle(
             create(server.connect(api_url=address).client)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
         assert create(server.connect(api_url=address).client) == [CUSTOMER]
+
+
+def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
+    server, certificate, monkeypatch
+):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with (
+        RawServer(lambda send, _: send(WHOLE), context) as encrypted,
+        Tunnel(encrypted.url) as proxy,
+    ):
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        client = server.connect(api_url="https://upwell.test/api/rest").client
+        assert create(client) == [CUSTOMER]
+    (asked,) = proxy.asked
+    assert asked.startswith(b"CONNECT upwell.test:443 ")
+
+
+def test_a_proxy_that_refuses_is_named(server, monkeypatch):
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+    with RawServer(lambda send, _: send(refusal)) as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/api/rest"))
+        client = server.connect(api_url="https://upwell.test/api/rest").client
+        with pytest.raises(AmbiguousOutcome, match="the proxy did not connect"):
+            create(client)
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])

@@ -55,3 +55,45 @@ class RawServer:
                 elif not line:
                     return
             request.read(length)
+
+
+class Tunnel:
+    """A proxy that leads to one server, whatever it is asked for.
+
+    Attributes:
+        url: Where it is.
+        asked: The first line of each request.
+    """
+
+    def __init__(self, url):
+        self._port = int(url.split(":")[2].split("/")[0])
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.asked = []
+
+    def __enter__(self):
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+
+    def _serve(self):
+        connection, _ = self._listener.accept()
+        with connection, socket.create_connection(("127.0.0.1", self._port)) as other:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += connection.recv(1)
+            self.asked.append(head.splitlines()[0])
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(other, connection))
+            back.start()
+            _pump(connection, other)
+            back.join()
+
+
+def _pump(one, other):
+    with contextlib.suppress(OSError):
+        while part := one.recv(65536):
+            other.sendall(part)
+        other.shutdown(socket.SHUT_WR)
