@@ -26,14 +26,14 @@ SECONDS_BETWEEN_LOOKS = 0.002
 REST = "start-up and end"
 
 PARTS = {
-    ("delivery.py", "_wait"): "waiting for requests",
-    ("messages.py", "_chunks"): "waiting for input",
+    ("scheduler.py", "_wait"): "waiting for requests",
+    ("reader.py", "_chunks"): "waiting for input",
     ("batch.py", "body_of"): "encoding",
-    ("customer.py", "check"): "check",
+    ("schema.py", "check"): "check",
     ("mapping.py", "__call__"): "mapping",
     ("mapper.py", "transform"): "stream map",
-    ("messages.py", "deserialize_json"): "parsing",
-    ("messages.py", "process_lines"): "handing on",
+    ("reader.py", "deserialize_json"): "parsing",
+    ("reader.py", "process_lines"): "handing on",
 }
 """Files and functions that tell a part; the innermost counts."""
 
