@@ -47,6 +47,10 @@ class TooManyRejects(RunError):
     """More records were rejected than the user allows."""
 
 
+class GuardStop(RunError):
+    """The run would change or empty more of the account than a guard allows."""
+
+
 class RetriesExhausted(RunError):
     """Something failed once too often.
 

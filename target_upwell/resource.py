@@ -83,3 +83,7 @@ class Resource:
     deleted: str
     record: type[Any]
     hints: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def key_of(self, record: Mapping[str, Any]) -> SourceKey:
+        """Return the source key of a record as the API words it."""
+        return record[self.key[0]], record[self.key[1]]

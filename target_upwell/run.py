@@ -1,123 +1,133 @@
-"""The parts of a run, put together: from rows to requests, and back to STATE."""
+"""The parts of one run, put together bottom up: from batches to requests, and back."""
 
 from __future__ import annotations
 
 import logging
-import sys
 import threading
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.customers.schema import CUSTOMERS
-from target_upwell.delivery.scheduler import Delivery, Job
+from target_upwell.delivery.scheduler import Scheduler, Task
 from target_upwell.delivery.workers import Workers
-from target_upwell.reporting import drift, rejects
+from target_upwell.exceptions import RunError
+from target_upwell.reporting import drift, rejects, sync_log
 from target_upwell.reporting.drift import Drift
 from target_upwell.reporting.files import AppendedFile
+from target_upwell.reporting.recorder import Recorder
 from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
+from target_upwell.reporting.sync_log import SyncLog
 from target_upwell.upsert.dry_run import DryRun
-from target_upwell.upsert.links import Linker
+from target_upwell.upsert.guards import Guards
+from target_upwell.upsert.inserts import Inserts
+from target_upwell.upsert.links import Links
 from target_upwell.upsert.loader import Loader
 from target_upwell.upsert.lookups import Lookups
-from target_upwell.upsert.parents import Links
+from target_upwell.upsert.parents import PendingParents
+from target_upwell.upsert.refusals import Refusals
+from target_upwell.upsert.updates import Updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from target_upwell.config import Settings
-    from target_upwell.singer.signals import Signals
-    from target_upwell.upsert.parents import DueLink
+    from target_upwell.delivery.scheduler import Signals, StateWriter
 
 logger = logging.getLogger("target-upwell")
 
 SECONDS_BETWEEN_TICKS = 0.5
 
-BATCHES_AT_HAND = 1
+BATCHES_PREFETCHED = 1
 """Batches that are got ready while as many as allowed are on their way, so that no
 request has to wait for the work between two of them."""
 
-SECONDS_BETWEEN_THREADS = 0.0005
-"""How long the reader's thread may keep others waiting that have got an answer; a tenth
-of Python's own, which costs throughput where the CPU is busy while requests wait."""
-
 
 class Run:
-    """One run: what rows go through, from the reader's hand to Upwell."""
+    """One run: what batches go through, from the sink to Upwell.
+
+    Attributes:
+        scheduler: Takes batches and STATE.
+        report: Counts.
+    """
 
     def __init__(
-        self, settings: Settings, signals: Signals, emit: Callable[[bytes], None]
+        self, settings: Settings, digest: str, signals: Signals, writer: StateWriter
     ) -> None:
-        """Put it together; nothing runs yet.
+        """Put it together; nothing runs yet, and no file is opened.
 
         Args:
             settings: How.
-            signals: What may come in between.
-            emit: Writes a STATE's value out.
+            digest: Stands for the settings that change values, see `digest_of`.
+            signals: What may end it from outside.
+            writer: Writes STATE.
         """
         self._settings = settings
         self._stop = threading.Event()
         self._closed = False
-        self._limiter = RateLimiter(settings.max_parallel_requests, self._stop)
-        self._writers = Workers(settings.max_parallel_requests, "request")
+        parallel = settings.max_parallel_requests
+        self._limiter = RateLimiter(parallel, self._stop)
         self.report = Report(CUSTOMERS)
-        self.delivery = Delivery(
-            batch_size_rows=settings.batch_size_rows,
-            batch_size_bytes=settings.batch_size_bytes,
-            parallel=settings.max_parallel_requests + BATCHES_AT_HAND,
-            emit=emit,
-            wake=signals.wake,
-            interrupted=lambda: bool(signals),
-        )
-        rejects_file = _file(settings.rejects_path, "rejects_path", rejects.BEGINNINGS)
-        drift_file = _file(
-            settings.drift_path, "drift_path", drift.beginnings(CUSTOMERS)
-        )
-        self._files = [file for file in (rejects_file, drift_file) if file]
-        # A dry run touches no file.
+        self._files = [
+            AppendedFile(path, setting, beginnings)
+            for path, setting, beginnings in (
+                (settings.rejects_path, "rejects_path", rejects.BEGINNINGS),
+                (settings.drift_path, "drift_path", drift.beginnings(CUSTOMERS)),
+                (settings.sync_log_path, "sync_log_path", sync_log.BEGINNINGS),
+            )
+            if path
+        ]
+        # A dry run touches no file, and sees the whole input.
+        by_setting = {} if settings.dry_run else {f.setting: f for f in self._files}
         self._rejects = Rejects(
             settings.max_rejects,
-            None if settings.dry_run else rejects_file,
+            by_setting.get("rejects_path"),
             CUSTOMERS.hints,
+            dry_run=settings.dry_run,
         )
-        self._drift = Drift(None if settings.dry_run else drift_file, CUSTOMERS)
+        self._drift = Drift(by_setting.get("drift_path"), CUSTOMERS)
+        log = by_setting.get("sync_log_path")
+        self._sync_log = SyncLog(log, uuid4().hex, digest, CUSTOMERS) if log else None
+        recorder = Recorder(self.report, self._drift, self._rejects, self._sync_log)
+
         client = Client(settings, self._limiter, self._stop, self.report.request)
-        lookups = Lookups(client, settings.batch_size_rows)
-        self._linker = Linker(
-            settings=settings,
-            client=client,
-            lookups=lookups,
-            links=Links(self.delivery.hold, self.delivery.release),
-            drift=self._drift,
-            report=self.report,
-            in_parallel=self._writers.in_parallel,
-            schedule=self._schedule,
-        )
+        lookups = Lookups(client, CUSTOMERS, settings.batch_size_rows)
+        refusals = Refusals()
+        updates = Updates(client, lookups, refusals, CUSTOMERS)
+        guards = Guards(settings.max_updated_percent, settings.max_cleared_percent)
+        self._writers = Workers(parallel, "request")
+        self._dry_run = DryRun(settings, lookups, guards)
+        self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
         loader = Loader(
             settings=settings,
-            client=client,
             lookups=lookups,
-            linker=self._linker,
-            rejects=self._rejects,
-            drift=self._drift,
-            report=self.report,
-            in_parallel=self._writers.in_parallel,
+            inserts=Inserts(
+                client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes
+            ),
+            updates=updates,
+            links=self._links,
+            guards=guards,
+            writers=self._writers,
         )
-        self._rehearsal = DryRun(settings, lookups, self._rejects, self.report)
-        self.delivery.load = self._rehearsal.load if settings.dry_run else loader.load
+        self.scheduler = Scheduler(
+            loader=self._dry_run if settings.dry_run else loader,
+            recorder=recorder,
+            writer=writer,
+            signals=signals,
+            stop=self._stop,
+            parallel=parallel + BATCHES_PREFETCHED,
+        )
+        self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
 
     def start(self) -> None:
         """Say what is about to happen, and start the clock.
 
         Raises:
-            RunError: If a file can't be written.
+            RunError: If a file can't be written, or no thread can be started.
         """
         for file in self._files:
             file.check()
-        sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
         settings = self._settings
         logger.info(
             "target-upwell %s: %s to %s%s; batches of %d rows or %d bytes, %d requests "
@@ -131,7 +141,14 @@ class Run:
             settings.max_parallel_requests,
             "any number of" if settings.max_rejects < 0 else settings.max_rejects,
         )
-        threading.Thread(target=self._tick, name="clock", daemon=True).start()
+        if self._sync_log:
+            self._sync_log.begin(version("target-upwell"), settings.load_method)
+        try:
+            self._clock.start()
+        except RuntimeError:
+            raise RunError(
+                "the system allows no more threads; raise its limit"
+            ) from None
 
     def finish(self) -> None:
         """Deliver all that was taken.
@@ -140,19 +157,21 @@ class Run:
             Stopped: If a signal came.
             Exception: What went wrong.
         """
-        self.delivery.finish()
-        if not self._settings.dry_run:
-            self.delivery.run(Job(self._linker.settle_all, frozenset()))
-            self.delivery.finish()
+        self.scheduler.drain()
+        last = self._dry_run if self._settings.dry_run else self._links
+        self.scheduler.run(Task(last.finish, frozenset()))
+        self.scheduler.finish()
         self.close(None)
-        if self.delivery.failure:
-            raise self.delivery.failure
+        if self.scheduler.failure:
+            raise self.scheduler.failure
+        if self._settings.dry_run:
+            self._judge_dry_run()
 
     def close(self, grace: float | None) -> None:
         """Begin nothing more, let what is under way end, and tell how it went.
 
         Args:
-            grace: Seconds for what is under way; none for as long as it takes.
+            grace: Seconds for what is under way; None for as long as it takes.
         """
         if self._closed:
             return
@@ -161,36 +180,44 @@ class Run:
             # What is under way may end, but nothing of it may begin another request.
             self._stop.set()
             logger.warning("stopping: a signal came; what is under way may finish")
-        self.delivery.close(grace)
+        self.scheduler.close(grace)
         self._stop.set()
+        self._writers.close()
         self._drift.report()
         for line in self._rejects.summary():
             logger.warning("%s", line)
+        if self._sync_log:
+            for line in self._sync_log.summary():
+                logger.warning("%s", line)
+            self._end_sync_log(self._sync_log, failed=grace is not None)
         if self._settings.dry_run:
-            self._rehearsal.summary()
+            self._dry_run.summary()
         self.report.summary(
             "; a dry run, nothing was written" if self._settings.dry_run else ""
         )
+        for file in self._files:
+            file.close()
 
-    def _schedule(self, due: Sequence[DueLink]) -> None:
-        """Have due links set, a few at a time: each job waits for all its children."""
-        size = self._settings.max_parallel_requests
-        for start in range(0, len(due), size):
-            links = due[start : start + size]
-            self.delivery.schedule(
-                Job(
-                    partial(self._linker.set, links),
-                    {link.child for link in links},
-                )
-            )
+    def _judge_dry_run(self) -> None:
+        """Fail where a real run would have stopped.
+
+        Raises:
+            RunError: If it would.
+        """
+        if self._dry_run.stopped_by:
+            raise RunError(f"a real run would stop: {self._dry_run.stopped_by}")
+        if self._rejects.excess:
+            raise self._rejects.excess
+
+    def _end_sync_log(self, log: SyncLog, *, failed: bool) -> None:
+        totals = {**self.report.totals(), "drift": self._drift.counts()}
+        try:
+            log.end(totals, failed=failed or self.scheduler.failure is not None)
+        except RunError as error:
+            # What became of each record is in it already.
+            logger.warning("%s", error)
 
     def _tick(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_TICKS):
-            self.delivery.tick()
+            self.scheduler.tick()
             self.report.tick(self._limiter)
-
-
-def _file(
-    path: str | None, setting: str, beginnings: tuple[bytes, ...]
-) -> AppendedFile | None:
-    return AppendedFile(path, setting, beginnings) if path else None

@@ -1,132 +1,141 @@
-"""The sink: shapes each record and hands it on. It holds nothing.
+"""The sink: shapes each record, fills the open batch, and hands full batches over.
 
-One sink stands for one source stream that is named `customers` after the stream map.
-The open batch lives in `delivery.py`, one for the run, so nothing here is ever drained.
+Every source stream that is named `customers` after its stream map leads into the one
+`CustomersSink` of a run. So order across source streams, limits in bytes and a SCHEMA
+that changes in mid-stream need no care of their own. What differs from one source
+stream to the other, the mapping and the tap's schema, is a `CustomersStream`.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk import metrics
 from singer_sdk.exceptions import InvalidRecord
-from singer_sdk.sinks import Sink
+from singer_sdk.sinks import BatchSink
+from singer_sdk.sinks.core import JSONSchemaValidator
 
+from target_upwell import json_codec
 from target_upwell.customers.mapping import CustomerMapping
-from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, body_of, named
+from target_upwell.customers.schema import CUSTOMERS, as_new
+from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, named
 from target_upwell.exceptions import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_upwell.delivery.batch import Source
-    from target_upwell.resource import SourceKey
+    from target_upwell.config import Settings
+    from target_upwell.delivery.batch import Batch, Source
     from target_upwell.target import TargetUpwell
 
-STREAM = "customers"
+STREAM = CUSTOMERS.name
 """The name that a stream has to have after the stream map."""
 
+OLDEST_OPEN_BATCH_SECONDS = 30.0
+"""A slow stream's batch is loaded as it is after this, so that STATE can follow."""
 
-class CustomersSink(Sink):
-    """Turns the records of one source stream into rows."""
+
+class CustomersStream:
+    """One source stream of customers: turns its records into rows."""
 
     def __init__(
         self,
-        target: TargetUpwell,
-        stream_name: str,
+        settings: Settings,
+        source: Source,
         schema: dict[str, Any],
-        key_properties: Sequence[str] | None,
+        key_properties: Sequence[str],
     ) -> None:
         """Prepare for the records of a stream.
 
+        Args:
+            settings: How.
+            source: Where its records come from.
+            schema: The JSON schema of what its stream map gives.
+            key_properties: The key properties of what its stream map gives.
+
         Raises:
             MappingError: If its records can't become customers.
+            InvalidJSONSchema: If they are to be checked by a broken schema.
         """
-        super().__init__(target, stream_name, schema, key_properties)
-        settings = target.settings
-        self._delivery = target.delivery
-        self._report = target.report
+        self._source = source
         self._most_bytes = settings.batch_size_bytes
         self._mapping = CustomerMapping(
-            stream=stream_name,
-            properties=self.schema["properties"],
-            key_properties=self.key_properties,
+            stream=STREAM,
+            properties=schema["properties"],
+            key_properties=key_properties,
             source_system=settings.source_system,
             unmapped=settings.unmapped_properties,
-            open_schema=not self.schema["properties"],
+            open_schema=not schema["properties"],
             needs_name=settings.load_method != "update-only",
         )
-        self._ignores = settings.unmapped_properties == "ignore"
-        self._warned = 0
+        self._validator = (
+            JSONSchemaValidator(schema) if settings.validate_records else None
+        )
 
-    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Hand a record on as a row.
+    @property
+    def unmapped_properties(self) -> set[str]:
+        """Names seen up to now that match no customer property."""
+        return self._mapping.unmapped_properties
+
+    def row(self, record: dict[str, Any], raw: dict[str, Any]) -> Row:
+        """Turn a record into a row; one that can't become a customer says why.
 
         Args:
             record: The record after the stream map.
-            context: Its `source`, and the `record` as the tap sent it.
+            raw: The record as the tap sent it.
         """
-        source: Source = context["source"]
         try:
             self._fit_tap_schema(record)
             customer_input = self._mapping(record)
-            body = body_of(customer_input)
+            body = json_codec.encode(as_new(customer_input))
             if ENVELOPE_BYTES + len(body) > self._most_bytes:
                 raise Invalid(
                     f"it takes {len(body)} bytes, and batch_size_bytes allows a "
                     f"request of {self._most_bytes}"
                 )
         except Invalid as invalid:
-            name = named(STREAM, self._mapping.identity(record))
-            key = self._mapping.source_key(record)
-            self.reject(source, context["record"], name, str(invalid), key)
-            return
-        key = (customer_input["sourceSystem"], customer_input["sourceSystemId"])
-        self._hand_on(
-            Row(
-                source=source,
-                record=context["record"],
-                name=named(STREAM, key[1]),
-                key=key,
-                input=customer_input,
-                body=body,
-                invalid=None,
+            row = self.reject(
+                raw, named(STREAM, self._mapping.identity(record)), invalid
             )
-        )
-        if self._ignores and len(self._mapping.unmapped_properties) > self._warned:
-            self._warn_unmapped()
-
-    def reject(
-        self,
-        source: Source,
-        record: dict[str, Any],
-        name: str,
-        reason: str,
-        key: SourceKey | None = None,
-    ) -> None:
-        """Hand on a record that can't become a customer, with the reason."""
-        self._hand_on(
-            Row(
-                source=source,
-                record=record,
-                name=name,
-                key=key,
-                input=None,
-                body=b"",
-                invalid=reason,
-            )
+            row.key = self._mapping.source_key(record)
+            return row
+        system, source_id = (customer_input[name] for name in CUSTOMERS.key)
+        return Row(
+            source=self._source,
+            record=raw,
+            name=named(STREAM, source_id),
+            key=(system, source_id),
+            input=customer_input,
+            body=body,
+            invalid=None,
         )
 
-    def process_batch(self, context: dict[str, Any]) -> None:
-        """Never called: there is nothing here to drain."""
-        raise NotImplementedError
+    def reject(self, raw: dict[str, Any], name: str, reason: Invalid) -> Row:
+        """Return the row of a record that can't become a customer.
 
-    def _hand_on(self, row: Row) -> None:
-        self._report.records_read += 1
-        self.record_counter_metric.increment()
-        self._delivery.add(row)
+        Args:
+            raw: The record as the tap sent it.
+            name: How to name it to a person.
+            reason: Why it can't.
+        """
+        return Row(
+            source=self._source,
+            record=raw,
+            name=name,
+            key=None,
+            input=None,
+            body=b"",
+            invalid=str(reason),
+            size=len(json_codec.encode_leniently(raw)),
+        )
 
     def _fit_tap_schema(self, record: dict[str, Any]) -> None:
-        """Check a record against the tap's schema, if the user wants it."""
+        """Check a record against the tap's schema, if the user wants it.
+
+        Raises:
+            Invalid: It does not fit.
+        """
         if self._validator is None:
             return
         try:
@@ -140,12 +149,81 @@ class CustomersSink(Sink):
                 f"{str(cause.validator_value)[:100]}"
             ) from None
 
-    def _warn_unmapped(self) -> None:
-        names = sorted(self._mapping.unmapped_properties)
-        self._warned = len(names)
-        self.logger.warning(
-            "these properties are no customer properties and are dropped: %s; map "
-            "them, remove them with null in the stream map, or set "
-            "unmapped_properties",
-            ", ".join(names),
-        )
+
+class CustomersSink(BatchSink):
+    """Gathers the customers of a run in batches."""
+
+    def __init__(
+        self,
+        target: TargetUpwell,
+        stream_name: str,
+        schema: dict[str, Any],
+        key_properties: Sequence[str] | None,
+    ) -> None:
+        """Prepare for records; the schema is that of the first stream."""
+        super().__init__(target, stream_name, schema, key_properties)
+        self._target = target
+        self._scheduler = target.parts.scheduler
+        self._report = target.parts.report
+        self._most_bytes = target.settings.batch_size_bytes
+
+    def get_validator(self) -> None:
+        """Have the SDK check nothing: each source stream has a schema of its own."""
+
+    def get_batch_processing_timer(self) -> metrics.Timer:
+        """Return a timer that logs nothing: it would time the hand-over of a batch."""
+        return _Untimed(metrics.Metric.BATCH_PROCESSING_TIME)
+
+    def start_batch(self, context: dict[str, Any]) -> None:
+        """Open a batch."""
+        context["batch"] = self._scheduler.open_batch(CUSTOMERS.name)
+
+    def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
+        """Shape a record and add it to the open batch.
+
+        Args:
+            record: The record after the stream map.
+            context: The `stream` that it came from, and the `raw` record as sent.
+        """
+        self.add(context["stream"].row(record, context["raw"]))
+
+    def add(self, row: Row) -> None:
+        """Add a row to the open batch; hand the batch over when it is full."""
+        self._report.records_read += 1
+        self.record_counter_metric.increment()
+        batch = self._open_batch(row)
+        if not batch.has_room(row, self._most_bytes):
+            self._target.drain_one(self)
+            batch = self._open_batch(row)
+        batch.add(row)
+        self.tally_record_read()
+        if self.is_full:
+            self._target.drain_one(self)
+
+    def leave_out(self) -> None:
+        """Count a record that its stream map leaves out."""
+        self._report.records_read += 1
+        self._report.records_filtered += 1
+
+    def process_batch(self, context: dict[str, Any]) -> None:
+        """Have a batch loaded; wait while all workers are busy."""
+        self._scheduler.submit(context["batch"])
+
+    def drain_if_old(self) -> None:
+        """Hand a batch over that has been open for long, full or not."""
+        if self._pending_batch is None:
+            return
+        batch: Batch = self._pending_batch["batch"]
+        if time.monotonic() - batch.opened_at >= OLDEST_OPEN_BATCH_SECONDS:
+            self._target.drain_one(self)
+
+    def _open_batch(self, row: Row) -> Batch:
+        batch: Batch = self._get_context(row.record)["batch"]
+        return batch
+
+
+class _Untimed(metrics.Timer):
+    """A timer that says nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        """Log nothing."""

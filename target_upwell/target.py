@@ -6,7 +6,6 @@ its underscored methods says why.
 
 from __future__ import annotations
 
-import gc
 import logging
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +26,7 @@ from target_upwell.exceptions import (
     RunError,
     Stopped,
 )
+from target_upwell.reporting.sync_log import digest_of
 from target_upwell.run import Run
 from target_upwell.singer.batch_files import BatchFiles
 from target_upwell.singer.configured import ConfiguredTarget
@@ -35,7 +35,7 @@ from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
 from target_upwell.singer.state_writer import StateWriter
 from target_upwell.singer.stream_maps import StreamMapping, stream_mappings
-from target_upwell.sinks import STREAM, CustomersSink
+from target_upwell.sinks import STREAM, CustomersSink, CustomersStream
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -69,13 +69,16 @@ class TargetUpwell(ConfiguredTarget):
         reader = MessageReader(self.signals, self._between_reads)
         super().__init__(message_reader=reader, **kwargs)
         self.settings = Settings.of(self._config)
-        state_writer = StateWriter(self.signals, GRACE_SECONDS)
-        run = Run(self.settings, self.signals, state_writer.write)
-        self.delivery = run.delivery
-        self.report = run.report
-        self._run = run
+        self.parts = Run(
+            self.settings,
+            digest_of(self._config),
+            self.signals,
+            StateWriter(self.signals, GRACE_SECONDS),
+        )
+        # One sink: nothing to drain side by side.
+        self.max_parallelism = 1
         self._sources: dict[str, Source] = {}
-        self._routes: dict[str, list[tuple[StreamMapping, CustomersSink]]] = {}
+        self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
         self._batch_files = BatchFiles(self.settings.batch_root)
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
@@ -142,16 +145,14 @@ class TargetUpwell(ConfiguredTarget):
         Raises:
             Exception: What went wrong. All that could be saved is saved.
         """
-        # What start-up made stays to the end; the collector need not look at it again.
-        gc.freeze()
-        self._run.start()
+        self.parts.start()
         try:
             self.listen(file_input)
         except Stopped:
-            self._run.close(self.signals.remaining(GRACE_SECONDS))
+            self.parts.close(self.signals.remaining(GRACE_SECONDS))
             return EXIT_BY_SIGNAL + (self.signals.signal or 0)
         except Exception:
-            self._run.close(None)
+            self.parts.close(None)
             raise
         return 0
 
@@ -161,10 +162,13 @@ class TargetUpwell(ConfiguredTarget):
 
     def _between_reads(self) -> None:
         """Do what is due while the reader waits, or end the reading."""
-        self.delivery.check()
+        self.parts.scheduler.check()
+        if self.sink_exists(STREAM):
+            sink: Any = self.get_sink(STREAM)
+            sink.drain_if_old()
 
-    # Messages. All overridden because the SDK's own hold records in sinks, end the run
-    # at one bad record, and write STATE only when everything is drained.
+    # Messages. All overridden because the SDK's own end the run at one bad record, and
+    # write STATE only when everything is drained.
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         """Set up the way of a stream's records."""
@@ -172,43 +176,47 @@ class TargetUpwell(ConfiguredTarget):
         known = self._sources.get(stream)
         if known and known.schema_message == message_dict:
             return
-        properties = message_dict["schema"].get("properties", {})
-        try:
-            if not isinstance(properties, dict):
-                raise MappingError(f"stream {stream!r}: its properties are no object")
-            source = self._sources[stream] = Source(stream, message_dict)
-            mappings = stream_mappings(self.mapper, source)
-            self._routes[stream] = [
-                (mapping, self._sink(mapping))
-                for mapping in mappings
-                if mapping.stream == STREAM and not mapping.removes
-            ]
-        except MappingError as error:
-            place = "" if stream == STREAM else f" (the tap's stream {stream!r})"
-            raise RunError(f"{error}{place}") from None
-        except InvalidJSONSchema:
-            raise RunError(
-                f"stream {stream!r}: its SCHEMA is no JSON schema, so that "
-                "validate_records can't check by it"
-            ) from None
-        if self._routes[stream]:
+        source = self._sources[stream] = Source(stream, message_dict)
+        if not isinstance(message_dict["schema"].get("properties", {}), dict):
+            raise RunError(f"stream {stream!r}: its properties are not an object")
+        mappings = stream_mappings(self.mapper, source)
+        self._streams[stream] = [
+            (mapping, self._customers_stream(mapping))
+            for mapping in mappings
+            if mapping.stream == STREAM and not mapping.removes
+        ]
+        if self._streams[stream]:
             if self._no_customers_yet is not None:
-                self.delivery.release(self._no_customers_yet)
+                self.parts.scheduler.release(self._no_customers_yet)
                 self._no_customers_yet = None
             return
         for mapping in mappings:
             if not mapping.removes:
                 self._refuse_unknown(mapping)
-        if self._no_customers_yet is None and not any(self._routes.values()):
+        if self._no_customers_yet is None and not self.sink_exists(STREAM):
             # STATE must not pass records that a mistyped alias leaves out.
-            self._no_customers_yet = self.delivery.open()
+            self._no_customers_yet = self.parts.scheduler.hold()
 
-    def _sink(self, mapping: StreamMapping) -> CustomersSink:
-        mapping.check()
-        if self.settings.unmapped_properties != "metadata":
-            check_written(STREAM, mapping.written, mapping.key_properties)
-        sink: Any = self.add_sink(STREAM, mapping.schema, mapping.key_properties)
-        return sink  # type: ignore[no-any-return]
+    def _customers_stream(self, mapping: StreamMapping) -> CustomersStream:
+        """Prepare for the customers of a stream; the first one makes the sink."""
+        source, schema, keys = mapping.source, mapping.schema, mapping.key_properties
+        try:
+            mapping.check()
+            if self.settings.unmapped_properties != "metadata":
+                check_written(STREAM, mapping.written, keys)
+            stream = CustomersStream(self.settings, source, schema, keys)
+        except MappingError as error:
+            name = source.stream
+            place = "" if name == STREAM else f" (the tap's stream {name!r})"
+            raise RunError(f"{error}{place}") from None
+        except InvalidJSONSchema:
+            raise RunError(
+                f"stream {source.stream!r}: its SCHEMA is not a JSON schema, so that "
+                "validate_records can't check by it"
+            ) from None
+        if not self.sink_exists(STREAM):
+            self.add_sink(STREAM, schema, keys)
+        return stream
 
     def _refuse_unknown(self, mapping: StreamMapping) -> None:
         """Refuse a stream that is not about customers."""
@@ -222,23 +230,24 @@ class TargetUpwell(ConfiguredTarget):
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Send a record on its way."""
-        routes = self._routes.get(message_dict["stream"])
-        if routes is None:
+        streams = self._streams.get(message_dict["stream"])
+        if streams is None:
             raise RecordsWithoutSchemaException(
                 f"a record of stream {message_dict['stream']!r} came before its "
                 "SCHEMA; the tap does not follow the Singer specification"
             )
-        record = message_dict["record"]
-        for mapping, sink in routes:
+        raw = message_dict["record"]
+        for mapping, stream in streams:
+            sink: Any = self.get_sink(STREAM)
             try:
-                mapped = mapping.map(record)
+                record = mapping.map(raw)
             except Invalid as invalid:
-                name = mapping.name(record)
-                sink.reject(mapping.source, record, name, str(invalid))
+                sink.add(stream.reject(raw, mapping.name(raw), invalid))
                 continue
-            if mapped is not None:
-                context = {"source": mapping.source, "record": record}
-                sink.process_record(mapped, context)
+            if record is None:
+                sink.leave_out()
+            else:
+                sink.process_record(record, {"stream": stream, "raw": raw})
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Send the records of files on their way, as if they had come one by one."""
@@ -256,7 +265,7 @@ class TargetUpwell(ConfiguredTarget):
         The SDK's `_latest_state` stays unset, or its `drain_all` would write it.
         """
         if not self.settings.dry_run:
-            self.delivery.checkpoint(message_dict["value"])
+            self.parts.scheduler.checkpoint(message_dict["value"])
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Ignore it: Upwell has no way to delete what a full load left out."""
@@ -270,7 +279,7 @@ class TargetUpwell(ConfiguredTarget):
     def process_endofpipe(self) -> None:
         """Deliver the rest."""
         if self._no_customers_yet is not None:
-            arrived = ", ".join(repr(stream) for stream in self._routes)
+            arrived = ", ".join(repr(stream) for stream in self._streams)
             unused = unmatched(self.mapper.stream_maps_dict, self._sources)
             raise RunError(
                 f"no stream named {STREAM!r} arrived; these did: {arrived}; "
@@ -280,13 +289,26 @@ class TargetUpwell(ConfiguredTarget):
                     else "alias one of them in stream_maps"
                 )
             )
-        for routes in self._routes.values():
-            for mapping, _ in routes:
+        for streams in self._streams.values():
+            for mapping, _ in streams:
                 mapping.check()
-        self._run.finish()
-        for sink in {sink for routes in self._routes.values() for _, sink in routes}:
-            # 0.55 of the SDK closes the counter of records there, 0.54 in `clean_up`.
-            getattr(sink, "_clean_up", sink.clean_up)()
+        super().process_endofpipe()
+        self._warn_unmapped()
+        self.parts.finish()
+
+    def _warn_unmapped(self) -> None:
+        """Name the properties that were dropped, once."""
+        if self.settings.unmapped_properties != "ignore":
+            return
+        streams = (stream for pairs in self._streams.values() for _, stream in pairs)
+        names = {name for stream in streams for name in stream.unmapped_properties}
+        if names:
+            logger.warning(
+                "these properties match no customer property and were dropped: %s; "
+                "map them, remove them with null in the stream map, or set "
+                "unmapped_properties",
+                listed(names),
+            )
 
 
 def _without_values(entry: logging.LogRecord) -> bool:

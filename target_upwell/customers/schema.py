@@ -143,6 +143,12 @@ CUSTOMERS = Resource(
 BILL_TO = "billToSourceSystemId"
 """The parent by its id in the source: this target's own, never sent."""
 
+PARENT = "billToCustomerId"
+"""The parent by its Upwell id."""
+
+NAME = "name"
+"""Needed to create a customer; it can't be cleared."""
+
 RULE = "customerRule"
 """The relation whose columns an update can set."""
 

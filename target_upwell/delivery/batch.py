@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_upwell import json_codec
-from target_upwell.customers.schema import as_new
 from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from target_upwell.resource import SourceKey
 
 ENVELOPE_BYTES = sum(map(len, ENVELOPE))
@@ -32,9 +32,11 @@ class Row:
         record: The record as the tap sent it.
         name: How to name it to a person, by its key in the source.
         key: Its source key; if it is invalid, as far as known.
-        input: The customer input that it became; none when it is invalid.
-        body: The input encoded as a new customer; empty when it is invalid.
-        invalid: Why it can't be loaded, or none.
+        input: What it became; None when it is invalid.
+        body: The input encoded as a new one; empty when it is invalid.
+        invalid: Why it can't be loaded, or None.
+        size: Bytes that it adds to its batch: those of its body, or of the record that
+            has to be kept because it is rejected.
     """
 
     source: Source
@@ -44,31 +46,50 @@ class Row:
     input: dict[str, Any] | None
     body: bytes
     invalid: str | None
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        """Measure it by its body, where nothing else is said."""
+        self.size = self.size or len(self.body)
 
 
 @dataclass(slots=True)
 class Batch:
-    """Rows that are loaded together."""
+    """Rows that are loaded together.
 
+    Attributes:
+        resource: The name of the resource that they belong to.
+        sequence: Its place among the batches of the run.
+        opened_at: When its first row came, in seconds of the run's clock.
+        rows: The rows, in the order of the stream.
+        keys: What nobody else may touch meanwhile.
+        size: Bytes of its body, or more.
+    """
+
+    resource: str
     sequence: int
     opened_at: float
     rows: list[Row] = field(default_factory=list)
-    keys: set[SourceKey] = field(default_factory=set)
+    keys: set[Hashable] = field(default_factory=set)
     size: int = ENVELOPE_BYTES
+
+    def has_room(self, row: Row, most_bytes: int) -> bool:
+        """Tell whether a row fits; the first one always does."""
+        return not self.rows or self.size + row.size + 1 <= most_bytes
 
     def add(self, row: Row) -> None:
         """Take one more row."""
         self.rows.append(row)
-        self.size += len(row.body) + 1
+        self.size += row.size + 1
         if row.key:
-            self.keys.add(row.key)
+            self.keys.add(held_key(self.resource, row.key))
+
+
+def held_key(resource: str, key: SourceKey) -> Hashable:
+    """Return what stands for a source key where several resources are loaded."""
+    return resource, *key
 
 
 def named(stream: str, key: str) -> str:
     """Name a record to a person, in one line."""
     return f"{stream} {key if key.isprintable() else ascii(key)}"
-
-
-def body_of(customer_input: dict[str, Any]) -> bytes:
-    """Encode an input as a new customer."""
-    return json_codec.encode(as_new(customer_input))

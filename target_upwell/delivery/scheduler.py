@@ -1,14 +1,15 @@
 """When a batch is loaded, and when STATE goes out.
 
-One batch is open for the run, whatever the stream. Full ones are loaded by workers
-while reading goes on; the reader waits when all of them are busy, so memory stays flat.
-Three rules make promises 1 and 2 here:
+Full batches are loaded by workers while reading goes on; the reader waits when all of
+them are busy, so memory stays flat. Three rules make promises 1 and 2 here:
 
-- Two jobs under way never hold the same source key, so the last version wins.
-- STATE goes out when all that was opened before it is released, and not before.
+- Two tasks under way never hold the same key, so the last version wins.
+- STATE goes out when all that was opened before it is released, and not before. A batch
+  is released when it is loaded, all batches before it are, and its rejects are written.
 - After a failure or a signal nothing new begins, and nothing unfinished is released.
 
-It knows neither HTTP nor customers: what loading means it is told.
+It knows neither HTTP nor customers: a `Loader` loads, a `Recorder` keeps what came of
+it, and a `StateWriter` writes.
 """
 
 from __future__ import annotations
@@ -16,88 +17,153 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from target_upwell.delivery.batch import Batch
 from target_upwell.delivery.checkpoints import Checkpoints
+from target_upwell.delivery.outcomes import Outcomes
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_upwell.delivery.batch import Row
-    from target_upwell.resource import SourceKey
+    from target_upwell.delivery.outcomes import Reject
 
 SECONDS_BETWEEN_STATES = 1.0
 """Each STATE line costs Meltano a commit in its database."""
 
-OLDEST_OPEN_BATCH_SECONDS = 30.0
-"""A slow stream's batch is loaded as it is after this, so that STATE can follow."""
-
 SECONDS_BETWEEN_LOOKS = 0.2
-"""How often a wait looks whether it was interrupted: signal handlers can't notify."""
+"""How often a wait looks whether a signal came: signal handlers can't notify."""
+
+MOST_WAITING_REJECT_BYTES = 32_000_000
+"""Rejects that wait for an earlier batch are kept in memory; more make the reader wait.
+"""
 
 
 @dataclass(frozen=True)
-class Job:
-    """Something to load, and the customers that nobody else may touch meanwhile.
+class Task:
+    """Something to do, and the keys that nobody else may touch meanwhile.
 
     Attributes:
         run: Does it.
-        keys: The source keys that it holds.
-        sequence: The batch to release when it is done, if it is one.
+        keys: The keys that it holds.
     """
 
-    run: Callable[[], None]
-    keys: AbstractSet[SourceKey]
+    run: Callable[[], Loaded]
+    keys: AbstractSet[Hashable]
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What came of a task.
+
+    Attributes:
+        sequence: The batch that it loaded, if it did.
+        outcomes: What became of its records.
+        due: Tasks that can be done now.
+        pending: How often its own batch is held further: once for each link that its
+            customers still wait for.
+        released: Other batches, once for each hold that was taken off them.
+        failure: Why it was not done to its end; the run ends then.
+    """
+
     sequence: int | None = None
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    due: list[Task] = field(default_factory=list)
+    pending: int = 0
+    released: list[int] = field(default_factory=list)
+    failure: Exception | None = None
 
 
-class Delivery:
-    """Takes rows and STATE in the order of the stream, and delivers them."""
+class Loader(Protocol):
+    """Loads batches; threads share it."""
 
-    def __init__(  # noqa: PLR0913 - what it is told, each named
+    def load(self, batch: Batch) -> Loaded:
+        """Load a batch; whatever happens, return how far it came."""
+
+
+class Recorder(Protocol):
+    """Keeps what came of tasks; threads share it."""
+
+    def record(self, outcomes: Outcomes) -> None:
+        """Take what became of records, as soon as it is known."""
+
+    def reject(self, rejects: Sequence[Reject]) -> None:
+        """Take the rejects of one batch, in the order of the stream."""
+
+    def hopeless(self) -> Exception | None:
+        """Return why the run has failed if nothing but rejects has come, or None."""
+
+    @property
+    def only_rejects(self) -> bool:
+        """Whether nothing but rejects has come up to now."""
+
+
+class StateWriter(Protocol):
+    """Writes STATE to standard output."""
+
+    def write(self, value: bytes) -> None:
+        """Write one STATE, wholly."""
+
+
+class Signals(Protocol):
+    """What ends waits from outside."""
+
+    def __bool__(self) -> bool:
+        """Whether a signal came."""
+
+    def wake(self) -> None:
+        """End the reader's wait for input."""
+
+
+class Scheduler:
+    """Takes batches and STATE in the order of the stream, and delivers them."""
+
+    def __init__(  # noqa: PLR0913 - its collaborators, each named
         self,
         *,
-        batch_size_rows: int,
-        batch_size_bytes: int,
+        loader: Loader,
+        recorder: Recorder,
+        writer: StateWriter,
+        signals: Signals,
+        stop: threading.Event,
         parallel: int,
-        emit: Callable[[bytes], None],
-        wake: Callable[[], None],
-        interrupted: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Deliver.
 
         Args:
-            batch_size_rows: Rows in a batch, at most.
-            batch_size_bytes: Bytes in the body of a batch, at most.
-            parallel: Jobs under way at once, at most.
-            emit: Writes a STATE's value out.
-            wake: Ends the reader's wait for input, after a failure.
-            interrupted: Tells whether a signal came.
+            loader: Loads batches.
+            recorder: Keeps what came of them.
+            writer: Writes STATE out.
+            signals: Tells whether a signal came, and wakes the reader after a failure.
+            stop: Set at the first failure, so that no request begins any more.
+            parallel: Tasks under way at once, at most.
             clock: Tells the time in seconds.
         """
-        self.load: Callable[[Batch], None]
-        self._batch_size_rows = batch_size_rows
-        self._batch_size_bytes = batch_size_bytes
+        self._loader = loader
+        self._recorder = recorder
+        self._writer = writer
+        self._signals = signals
+        self._stop = stop
         self._parallel = parallel
-        self._emit = emit
-        self._wake = wake
-        self._interrupted = interrupted
         self._clock = clock
         self._workers = Workers(parallel, "batch")
         self._changed = threading.Condition(threading.RLock())
         self._checkpoints = Checkpoints()
-        self._open: Batch | None = None
         self._under_way = 0
-        self._held_keys: set[SourceKey] = set()
-        self._due: deque[Job] = deque()
+        self._held_keys: set[Hashable] = set()
+        self._due: deque[Task] = deque()
+        # Batches in the order of the stream, with their rejects once they are loaded.
+        self._unrecorded: dict[int, list[Reject] | None] = {}
+        self._waiting_bytes = 0
         self._failure: Exception | None = None
         self._closed = False
+        self._recording = threading.Lock()
         self._output = threading.Lock()
         self._last_emit = clock() - SECONDS_BETWEEN_STATES
 
@@ -108,123 +174,115 @@ class Delivery:
 
         Raises:
             Stopped: If a signal came.
-            Exception: The failure of a job, once there was one.
+            Exception: The failure of a task, once there was one.
         """
-        if self._interrupted():
+        if self._signals:
             raise Stopped
         if self._failure is not None:
             raise self._failure
 
-    def open(self) -> int:
-        """Hold back all STATE that comes from now on; give what `release` takes."""
+    def hold(self) -> int:
+        """Hold back all STATE that comes from now on; return what `release` takes."""
         with self._changed:
             return self._checkpoints.open()
 
-    def add(self, row: Row) -> None:
-        """Take a row; wait while all workers are busy.
+    def release(self, sequence: int) -> None:
+        """Take the hold off again."""
+        with self._changed:
+            self._checkpoints.release(sequence)
+
+    def open_batch(self, resource: str) -> Batch:
+        """Open a batch: it holds back all STATE that comes until it is loaded."""
+        with self._changed:
+            batch = Batch(resource, self._checkpoints.open(), self._clock())
+            self._unrecorded[batch.sequence] = None
+            return batch
+
+    def submit(self, batch: Batch) -> None:
+        """Have a batch loaded; wait while all workers are busy.
 
         Raises:
             Stopped: If a signal came.
-            Exception: The failure of a job, once there was one.
+            Exception: The failure of a task, once there was one.
         """
+        task = Task(partial(self._loader.load, batch), batch.keys)
         with self._changed:
             self.check()
-            batch = self._open
-            if batch and batch.size + len(row.body) + 1 > self._batch_size_bytes:
-                self._dispatch_open()
-                batch = None
-            if batch is None:
-                batch = Batch(self._checkpoints.open(), self._clock())
-                self._open = batch
-            batch.add(row)
-            if len(batch.rows) >= self._batch_size_rows:
-                self._dispatch_open()
+            while self._waiting_bytes > MOST_WAITING_REJECT_BYTES:
+                self._wait_and_check()
+            self._dispatch(task)
 
     def checkpoint(self, state: bytes) -> None:
-        """Take a STATE: it stands for every row taken up to now.
+        """Take a STATE: it stands for every batch opened up to now.
 
         Raises:
             Stopped: If a signal came.
-            Exception: The failure of a job, once there was one.
+            Exception: The failure of a task, once there was one.
         """
         with self._changed:
             self.check()
             self._checkpoints.note(state)
         self._emit_covered()
 
-    def finish(self) -> None:
-        """Deliver all that was taken, and what becomes due by it.
+    def run(self, task: Task) -> None:
+        """Do a task after all that was submitted, and wait for all that comes of it.
 
         Raises:
             Stopped: If a signal came.
-            Exception: The failure of a job, once there was one.
+            Exception: The failure of a task, once there was one.
+        """
+        with self._changed:
+            self._dispatch(task)
+        self.drain()
+
+    def drain(self) -> None:
+        """Wait until all that was submitted is done, and what becomes due by it.
+
+        Raises:
+            Stopped: If a signal came.
+            Exception: The failure of a task, once there was one.
         """
         with self._changed:
             self.check()
-            if self._open:
-                self._dispatch_open()
             while self._under_way or self._due:
-                self._wait()
-                self.check()
+                self._wait_and_check()
 
-    def run(self, job: Job) -> None:
-        """Have a job run when a worker and its keys are free, and wait for its start.
+    def finish(self) -> None:
+        """Write the last STATE of a run that came to its end.
 
         Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a job, once there was one.
+            Exception: If it can't be written, or nothing but rejects has come.
         """
-        with self._changed:
-            self._dispatch(job)
+        self.drain()
+        hopeless = self._recorder.hopeless()
+        if hopeless:
+            self.fail(hopeless)
+        self._emit_covered(final=True)
+        self.check()
 
     def close(self, grace: float | None = None) -> None:
         """Begin nothing more, let what is under way end, and write the covered STATE.
 
         Args:
-            grace: Seconds to wait for what is under way; none for as long as it takes
+            grace: Seconds to wait for what is under way; None for as long as it takes
                 or until a signal comes.
         """
         deadline = None if grace is None else self._clock() + grace
         with self._changed:
             self._closed = True
             while self._under_way:
-                if deadline is None and self._interrupted():
+                if deadline is None and self._signals:
                     break
                 if deadline is not None and self._clock() >= deadline:
                     break
                 self._wait()
         self._emit_covered(at_once=True)
+        self._workers.close()
 
     # What other threads call
 
-    def schedule(self, job: Job) -> None:
-        """Have a job run as soon as a worker and its keys are free."""
-        with self._changed:
-            self._due.append(job)
-            self._start_due()
-
-    def hold(self, sequence: int) -> None:
-        """Hold a batch back once more, see `Checkpoints.hold`."""
-        with self._changed:
-            self._checkpoints.hold(sequence)
-
-    def release(self, sequence: int) -> None:
-        """Take one hold off a batch, see `Checkpoints.release`."""
-        with self._changed:
-            self._checkpoints.release(sequence)
-
     def tick(self) -> None:
-        """Do what is due by the clock: send an old open batch, write covered STATE."""
-        with self._changed:
-            batch = self._open
-            if (
-                batch
-                and self._clock() - batch.opened_at >= OLDEST_OPEN_BATCH_SECONDS
-                and self._may_start(batch.keys)
-            ):
-                # It must not wait here: the reader could open a later one meanwhile
-                # and pass it.
-                self._dispatch_open()
+        """Write covered STATE, when it is time."""
         self._emit_covered()
 
     def fail(self, error: Exception) -> None:
@@ -232,28 +290,23 @@ class Delivery:
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
-        self._wake()
+        self._stop.set()
+        self._signals.wake()
 
     @property
     def failure(self) -> Exception | None:
         """The failure that ends the run, if there was one."""
         return self._failure
 
-    # Jobs
+    # Tasks
 
-    def _dispatch_open(self) -> None:
-        batch, self._open = self._open, None
-        if batch:
-            self._dispatch(Job(lambda: self.load(batch), batch.keys, batch.sequence))
+    def _dispatch(self, task: Task) -> None:
+        """Start a task, after those that are due and those that hold its keys."""
+        while not self._may_start(task.keys):
+            self._wait_and_check()
+        self._start(task)
 
-    def _dispatch(self, job: Job) -> None:
-        """Start a job, after those that are due and those that hold its keys."""
-        while not self._may_start(job.keys):
-            self._wait()
-            self.check()
-        self._start(job)
-
-    def _may_start(self, keys: AbstractSet[SourceKey]) -> bool:
+    def _may_start(self, keys: AbstractSet[Hashable]) -> bool:
         return (
             not self._closed
             and self._failure is None
@@ -261,61 +314,113 @@ class Delivery:
             and self._held_keys.isdisjoint(keys)
         )
 
-    def _start(self, job: Job) -> None:
+    def _start(self, task: Task) -> None:
+        self._workers.submit(partial(self._work, task))
         self._under_way += 1
-        self._held_keys |= job.keys
-        self._workers.submit(lambda: self._work(job))
+        self._held_keys |= task.keys
 
     def _start_due(self) -> None:
-        """Start the due jobs that can; the others keep their turn."""
-        passed = 0
-        while passed < len(self._due) and self._under_way < self._parallel:
-            job = self._due.popleft()
-            if self._may_start(job.keys):
-                self._start(job)
+        """Start the due tasks that can; the others keep their turn."""
+        for _ in range(len(self._due)):
+            task = self._due.popleft()
+            if self._may_start(task.keys):
+                self._start(task)
             else:
-                self._due.append(job)
-                passed += 1
-        self._due.rotate(passed)
+                self._due.append(task)
 
-    def _work(self, job: Job) -> None:
-        """Run a job in a worker; what it holds is released only if it succeeds."""
+    def _work(self, task: Task) -> None:
+        """Do a task in a worker; what it holds is released only if it succeeds."""
         try:
-            job.run()
+            loaded = task.run()
+            self._recorder.record(loaded.outcomes)
+            if loaded.failure:
+                self.fail(loaded.failure)
+            else:
+                self._take(loaded)
+                self._record_rejects()
         except Exception as error:  # noqa: BLE001 - kept for the reader's thread
-            self._ended(job, error)
-        else:
-            self._ended(job, None)
+            self.fail(error)
+        self._end(task)
         self._emit_covered()
 
-    def _ended(self, job: Job, error: Exception | None) -> None:
+    def _end(self, task: Task) -> None:
+        """Free what a task held, for those that wait."""
         with self._changed:
-            if error is not None:
-                self.fail(error)
-            elif job.sequence is not None:
-                self._checkpoints.release(job.sequence)
             self._under_way -= 1
-            self._held_keys -= job.keys
+            self._held_keys -= task.keys
             self._start_due()
             self._changed.notify_all()
+
+    def _take(self, loaded: Loaded) -> None:
+        """Take over what a task that succeeded has brought."""
+        with self._changed:
+            for sequence in loaded.released:
+                self._checkpoints.release(sequence)
+            if loaded.sequence is not None:
+                for _ in range(loaded.pending):
+                    self._checkpoints.hold(loaded.sequence)
+                rejects = loaded.outcomes.rejects
+                self._unrecorded[loaded.sequence] = rejects
+                self._waiting_bytes += sum(reject.row.size for reject in rejects)
+            self._due.extend(loaded.due)
+
+    def _record_rejects(self) -> None:
+        """Have rejects written in the order of the stream, and release their batches.
+
+        Two versions of a customer may be rejected in batches under way at once; the
+        later one has to be the last in the file.
+        """
+        with self._recording:
+            while True:
+                with self._changed:
+                    sequence = next(iter(self._unrecorded), 0)
+                    rejects = self._unrecorded.get(sequence)
+                    if rejects is None:
+                        return
+                    # Taken out first: what can't be written is not tried again.
+                    del self._unrecorded[sequence]
+                    self._waiting_bytes -= sum(one.row.size for one in rejects)
+                if rejects:
+                    self._recorder.reject(rejects)
+                with self._changed:
+                    self._checkpoints.release(sequence)
 
     def _wait(self) -> None:
         self._changed.wait(SECONDS_BETWEEN_LOOKS)
 
+    def _wait_and_check(self) -> None:
+        """Wait for a change.
+
+        Raises:
+            Stopped: If a signal came.
+            Exception: The failure of a task, once there was one.
+        """
+        self._wait()
+        self.check()
+
     # STATE
 
-    def _emit_covered(self, *, at_once: bool = False) -> None:
-        """Write the newest covered STATE, if there is one and it is time."""
+    def _emit_covered(self, *, at_once: bool = False, final: bool = False) -> None:
+        """Write the newest covered STATE, if there is one and it is time.
+
+        Args:
+            at_once: However little time has passed.
+            final: Even where nothing but rejects has come.
+        """
         with self._output:
             with self._changed:
                 elapsed = self._clock() - self._last_emit
-                if elapsed < SECONDS_BETWEEN_STATES and not at_once:
+                if elapsed < SECONDS_BETWEEN_STATES and not (at_once or final):
+                    return
+                if self._recorder.only_rejects and not final:
+                    return
+                if final and self._failure is not None:
                     return
                 state = self._checkpoints.take()
             if state is None:
                 return
             try:
-                self._emit(state)
+                self._writer.write(state)
             except Exception as error:  # noqa: BLE001 - kept for the reader's thread
                 self.fail(error)
             self._last_emit = self._clock()

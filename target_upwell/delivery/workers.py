@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
+
+from target_upwell.exceptions import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+SECONDS_BETWEEN_LOOKS = 0.2
+"""No wait is without a bound: a call that has ended without a word is found out."""
 
 
 class Workers:
@@ -23,51 +27,89 @@ class Workers:
         """
         self._number = number
         self._name = name
-        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Have a call run soon; it must not raise."""
-        with self._lock:
-            if self._threads < self._number:
-                self._threads += 1
-                threading.Thread(
-                    target=self._work,
-                    name=f"{self._name}-{self._threads}",
-                    daemon=True,
-                ).start()
+        """Have a call run soon; it must not raise.
+
+        Raises:
+            RunError: If there is no thread, and the system allows none.
+        """
+        self._start_thread(needed=True)
         self._calls.put(call)
 
     def in_parallel(self, calls: Iterable[Callable[[], None]]) -> None:
         """Run calls at the same time and return when all have ended.
 
-        Once one has failed those that have not begun are left out: with a server that
-        is gone, each would try for minutes before the run could end.
+        The calling thread runs them too, so that they end even where the system allows
+        no other thread. Once one has failed, those that have not begun are left out.
 
         Raises:
             Exception: What the first of the calls that failed raised.
         """
+        waiting = list(calls)
+        waiting.reverse()
         errors: list[Exception] = []
-        ended = threading.Semaphore(0)
+        changed = threading.Condition()
+        running = 0
 
-        def run(call: Callable[[], None]) -> None:
-            try:
-                if not errors:
+        def run() -> None:
+            nonlocal running
+            while True:
+                with changed:
+                    if errors or not waiting:
+                        return
+                    call = waiting.pop()
+                    running += 1
+                try:
                     call()
-            except Exception as error:  # noqa: BLE001 - raised again below
-                errors.append(error)
-            finally:
-                ended.release()
+                except Exception as error:  # noqa: BLE001 - raised again below
+                    errors.append(error)
+                with changed:
+                    running -= 1
+                    changed.notify_all()
 
-        number = 0
-        for number, call in enumerate(calls, 1):  # noqa: B007 - used after the loop
-            self.submit(partial(run, call))
-        for _ in range(number):
-            ended.acquire()
+        for _ in range(min(len(waiting) - 1, self._number)):
+            self._start_thread(needed=False)
+            self._calls.put(run)
+        run()
+        # A thread that comes later finds nothing left to do.
+        with changed:
+            while running:
+                changed.wait(SECONDS_BETWEEN_LOOKS)
         if errors:
             raise errors[0]
 
+    def close(self) -> None:
+        """End the threads, each after the call that it runs."""
+        with self._lock:
+            for _ in self._threads:
+                self._calls.put(None)
+            self._threads.clear()
+
+    def _start_thread(self, *, needed: bool) -> None:
+        with self._lock:
+            if len(self._threads) >= self._number:
+                return
+            thread = threading.Thread(
+                target=self._work,
+                name=f"{self._name}-{len(self._threads) + 1}",
+                daemon=True,
+            )
+            try:
+                thread.start()
+            except RuntimeError:
+                # A container's limit. With one thread at least the run goes on slowly.
+                if needed and not self._threads:
+                    raise RunError(
+                        "the system allows no more threads; raise its limit, or lower "
+                        "max_parallel_requests"
+                    ) from None
+                return
+            self._threads.append(thread)
+
     def _work(self) -> None:
-        while True:
-            self._calls.get()()
+        for call in iter(self._calls.get, None):
+            call()

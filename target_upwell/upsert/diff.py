@@ -11,9 +11,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from target_upwell.customers.schema import BILL_TO, PROPERTIES, RULE
-from target_upwell.delivery.batch import body_of
-from target_upwell.delivery.outcomes import Counted, Outcome, Outcomes, Reject
+from target_upwell import json_codec
+from target_upwell.customers.schema import (
+    BILL_TO,
+    CUSTOMERS,
+    NAME,
+    PARENT,
+    PROPERTIES,
+    RULE,
+    as_new,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,8 +32,12 @@ if TYPE_CHECKING:
 Customer = dict[str, Any]
 """A customer as the API words it."""
 
-_NOT_COMPARED = frozenset({"sourceSystem", "sourceSystemId", BILL_TO})
-_PARENT = (BILL_TO, "billToCustomerId")
+NullHandling = Literal["clear", "keep"]
+Policies = dict[str, Literal["overwrite", "fill_if_empty", "create_only"]]
+"""Property to field policy; what is not named is overwritten."""
+
+_NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
+_PARENT_NAMES = (BILL_TO, PARENT)
 
 
 @dataclass(slots=True)
@@ -37,7 +48,7 @@ class Entry:
         key: Its source key.
         input: The customer input to bring about.
         body: The input encoded as a new customer.
-        rows: The records that it is made of; they share its fate.
+        rows: The records that it is made of; they share its outcome.
     """
 
     key: SourceKey
@@ -52,7 +63,7 @@ class Entry:
 
 
 class Difference(NamedTuple):
-    """A property that differs and that the API can't change."""
+    """A property that differs and that is not updated."""
 
     property: str
     held: Any
@@ -61,32 +72,63 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """What an update has to change, and what it can't.
+    """What an update has to change, and what it can't or must not.
 
     Attributes:
         columns: Columns of the customer to set.
         rule: Columns of its rule to set.
-        drift: Relations that differ and can't be changed.
-        unseen: Relations that Upwell never shows, so nobody knows whether they differ.
+        held: What Upwell shows of each of them, by property; nothing if it shows none.
+        relations: Relations that differ and can't be changed.
+        withheld: Differences that a field policy keeps from being sent.
+        never_shown: Relations that Upwell never shows, so nobody knows whether they
+            differ.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
     rule: dict[str, Any] = field(default_factory=dict)
-    drift: list[Difference] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
+    held: dict[str, Any] = field(default_factory=dict)
+    relations: list[Difference] = field(default_factory=list)
+    withheld: list[Difference] = field(default_factory=list)
+    never_shown: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to send."""
         return bool(self.columns or self.rule)
 
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """Return each property that changes, with its value before and after."""
+        after = {**self.columns, **{rule_column(n): v for n, v in self.rule.items()}}
+        return {name: (self.held.get(name), value) for name, value in after.items()}
 
-def merge(
-    rows: Iterable[Row], null_handling: Literal["clear", "keep"] = "clear"
-) -> list[Entry]:
+    def cleared(self) -> list[str]:
+        """Return the properties that hold something in Upwell and will hold nothing."""
+        return [
+            name
+            for name, (before, after) in self.changes().items()
+            if is_empty(after) and not is_empty(before)
+        ]
+
+
+def rule_column(name: str) -> str:
+    """Name a column of the rule among the properties of a customer."""
+    return f"{RULE}.{name}"
+
+
+def is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Tell whether a value says nothing: null, or empty text, list or object."""
+    return value is None or value in ("", [], {})
+
+
+def body_of(customer_input: Mapping[str, Any]) -> bytes:
+    """Encode an input as a new customer."""
+    return json_codec.encode(as_new(customer_input))
+
+
+def merge(rows: Iterable[Row], null_handling: NullHandling = "clear") -> list[Entry]:
     """Make one entry of all rows of one source key; later properties win.
 
-    A null that says nothing leaves what an older row said, as it would if the rows
-    came in different batches.
+    A null that leaves a field alone leaves what an older row said, as it would if the
+    rows came in different batches.
     """
     entries: dict[SourceKey, Entry] = {}
     for row in rows:
@@ -113,26 +155,24 @@ def merge(
 def _overlay(older: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
     """Lay one input over another; either way to name a parent replaces the other."""
     merged = {**older, **newer}
-    for name, other in (_PARENT, _PARENT[::-1]):
+    for name, other in (_PARENT_NAMES, _PARENT_NAMES[::-1]):
         if name in newer and other not in newer:
             merged.pop(other, None)
     return merged
 
 
-def null_clears(name: str, null_handling: Literal["clear", "keep"]) -> bool:
+def null_clears(name: str, null_handling: NullHandling) -> bool:
     """Tell whether a null clears a property; a customer always has a name."""
-    return null_handling == "clear" and name != "name"
+    return null_handling == "clear" and name != NAME
 
 
-def key_of(customer: Mapping[str, Any]) -> SourceKey:
-    """Give the source key of a customer as the API words it."""
-    return customer["sourceSystem"], customer["sourceSystemId"]
-
-
-def compare(  # noqa: C901 - one branch a kind of property
+def diff(
     wanted: Mapping[str, Any],
-    held: Customer,
-    null_handling: Literal["clear", "keep"],
+    held: Customer | None,
+    null_handling: NullHandling,
+    policies: Mapping[str, str] | None = None,
+    *,
+    certain: bool = True,
 ) -> Change:
     """Find what has to change for a customer to become what the source says.
 
@@ -141,75 +181,116 @@ def compare(  # noqa: C901 - one branch a kind of property
 
     Args:
         wanted: The customer input.
-        held: The customer as Upwell shows it.
+        held: The customer as Upwell shows it; None for one that exists unseen.
         null_handling: Whether a null clears a field or leaves it.
+        policies: Field policies, by property.
+        certain: Whether what Upwell does not show was right after the last run. It is
+            not where the customer turned up after a lost answer: nulls that it never
+            shows are sent then too.
     """
     change = Change()
-    unseen_nulls: dict[str, None] = {}
+    hidden_nulls: dict[str, None] = {}
     for name, value in wanted.items():
         if name in _NOT_COMPARED:
             continue
-        known, shown = PROPERTIES[name], held.get(name)
+        known = PROPERTIES[name]
+        shown = held is not None and known.readable
+        own = held.get(name) if held is not None and shown else None
+        policy = (policies or {}).get(name, "overwrite")
         if name == RULE:
-            _compare_rule(value, shown, change, null_handling)
+            _diff_rule(value, own if shown else {}, null_handling, policy, change)
         elif not known.updatable:
-            _compare_relation(known, value, shown, change)
-        elif value is None:
-            if not null_clears(name, null_handling):
-                continue
-            if not known.readable:
-                unseen_nulls[name] = None
-            elif shown is not None:
-                change.columns[name] = None
-        elif not known.readable or not same(value, shown):
+            _diff_relation(known, value, own, change, shown=shown)
+        elif _is_in_sync(name, value, own, null_handling, shown=shown):
+            continue
+        elif _withholds(policy, own, shown=shown):
+            if shown:
+                change.withheld.append(Difference(name, own, value))
+        elif value is None and not shown:
+            hidden_nulls[name] = None
+        else:
             change.columns[name] = value
-    if change:
-        change.columns.update(unseen_nulls)
-    if change.rule and not change.columns:
-        # Hasura carries out nothing at all for an empty input.
-        change.columns["name"] = held.get("name")
+            change.held[name] = own
+    if change or not certain or held is None:
+        change.columns.update(hidden_nulls)
     return change
 
 
-def shows(customer: Customer, wanted: Mapping[str, Any]) -> bool:
-    """Tell whether a customer is what an input asks for, as far as Upwell shows it."""
-    change = compare(wanted, customer, "keep")
-    return not (
-        change.rule
-        or change.drift
-        or any(PROPERTIES[name].readable for name in change.columns)
-    )
+def is_seen_whole(wanted: Mapping[str, Any], held: Customer) -> bool:
+    """Tell whether Upwell shows everything that an input says, as the input says it."""
+    change = diff(wanted, held, "clear", certain=False)
+    return not (change or change.relations or change.never_shown)
 
 
-def _compare_rule(
-    value: Any,  # noqa: ANN401 - a relation or None
+def _is_in_sync(
+    name: str,
+    value: Any,  # noqa: ANN401 - any JSON value
+    own: Any,  # noqa: ANN401 - likewise
+    null_handling: NullHandling,
+    *,
+    shown: bool,
+) -> bool:
+    if value is None:
+        return not null_clears(name, null_handling) or (shown and own is None)
+    return shown and same(value, own)
+
+
+def _withholds(policy: str, own: Any, *, shown: bool) -> bool:  # noqa: ANN401
+    """Tell whether a policy keeps a property of an existing customer as it is."""
+    if policy == "fill_if_empty":
+        return not shown or not is_empty(own)
+    return policy == "create_only"
+
+
+def _diff_rule(
+    value: Any,  # noqa: ANN401 - any JSON value
     held: Any,  # noqa: ANN401 - likewise
+    null_handling: NullHandling,
+    policy: str,
     change: Change,
-    null_handling: Literal["clear", "keep"],
 ) -> None:
     """Compare a customer rule; without one in Upwell there is none to change."""
     members = value["data"] if value else {}
-    said = {name: member for name, member in members.items() if member is not None}
-    if not held:
-        if said:
-            change.drift.append(Difference(RULE, None, said))
+    if held is None:
+        wanted = {
+            name: member for name, member in members.items() if member is not None
+        }
+        if wanted:
+            change.relations.append(Difference(RULE, None, wanted))
         return
+    hidden_nulls: dict[str, None] = {}
     for name, member in members.items():
-        if member is None:
-            if held.get(name) is not None and null_clears(name, null_handling):
-                change.rule[name] = None
-        elif name not in held or not same(member, held[name]):
+        shown = name in held
+        own = held.get(name)
+        if _is_in_sync(rule_column(name), member, own, null_handling, shown=shown):
+            continue
+        if _withholds(policy, own, shown=shown):
+            if shown:
+                change.withheld.append(Difference(rule_column(name), own, member))
+        elif member is None and not shown:
+            hidden_nulls[name] = None
+        else:
             change.rule[name] = member
+            change.held[rule_column(name)] = own
+    if change.rule:
+        change.rule.update(hidden_nulls)
 
 
-def _compare_relation(known: Property, value: Any, held: Any, change: Change) -> None:  # noqa: ANN401
+def _diff_relation(
+    known: Property,
+    value: Any,  # noqa: ANN401 - any JSON value
+    held: Any,  # noqa: ANN401 - likewise
+    change: Change,
+    *,
+    shown: bool,
+) -> None:
     """Compare a relation; differences are noted, since nothing can change it."""
     if not value:
         return
-    if not known.readable:
-        change.unseen.append(known.name)
+    if not shown:
+        change.never_shown.append(known.name)
     elif not _same_members(value["data"], held or []):
-        change.drift.append(Difference(known.name, held or [], value["data"]))
+        change.relations.append(Difference(known.name, held or [], value["data"]))
 
 
 def _same_members(wanted: list[Customer], held: list[Customer]) -> bool:
@@ -263,18 +344,18 @@ def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
 
 
 def parent_of(entry: Entry) -> SourceKey | None:
-    """Give the source key of the customer that this one bills to, if it names one.
+    """Return the source key of the customer that this one bills to, if it names one.
 
     An Upwell id in the input says the same more directly, and wins.
     """
     parent = entry.input.get(BILL_TO)
-    if parent is None or entry.input.get("billToCustomerId"):
+    if parent is None or entry.input.get(PARENT):
         return None
     return entry.key[0], parent
 
 
 def group_by_depth(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Sort entries so that parents come before their children.
+    """Group entries so that parents come before their children.
 
     Returns:
         Groups in the order in which to create them. In the last one are also those
@@ -288,27 +369,3 @@ def group_by_depth(entries: Iterable[Entry]) -> list[list[Entry]]:
         for entry in groups[-1]:
             del waiting[entry.key]
     return groups
-
-
-def counted(outcome: Outcome, entries: Iterable[Entry]) -> Outcomes:
-    """Return customers with their outcome, as a report counts them."""
-    return Outcomes(
-        counted=[Counted(entry.key, outcome, len(entry.rows)) for entry in entries]
-    )
-
-
-def nameless(rows: Iterable[Row]) -> list[Reject]:
-    """Return the rejects of the records of a new customer that has no name."""
-    reason = "name: it has none, and a new customer needs one"
-    return [Reject.invalid(row, reason) for row in rows]
-
-
-def in_order(rejects: Iterable[Reject], rows: Iterable[Row]) -> list[Reject]:
-    """Return rejects in the order of the stream.
-
-    Args:
-        rejects: The rejects of a batch.
-        rows: All rows of the batch.
-    """
-    by_row = {id(reject.row): reject for reject in rejects}
-    return [by_row[id(row)] for row in rows if id(row) in by_row]

@@ -1,4 +1,8 @@
-"""A dry run: everything but writing. It sends searches and nothing else."""
+"""A dry run: everything but writing. It sends searches and nothing else.
+
+It reports what a real run would, in the same words, and shows the first customers and
+changes whole, so that a person can judge the stream map by them.
+"""
 
 from __future__ import annotations
 
@@ -7,62 +11,81 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from target_upwell.customers.schema import BILL_TO
-from target_upwell.delivery.outcomes import Outcome, Reject
-from target_upwell.upsert.diff import (
-    compare,
-    counted,
-    in_order,
-    merge,
-    nameless,
-    parent_of,
-)
+from target_upwell import json_codec
+from target_upwell.customers.schema import BILL_TO, CUSTOMERS, NAME, PARENT, as_new
+from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome, Reject
+from target_upwell.delivery.scheduler import Loaded
+from target_upwell.reporting.words import counted
+from target_upwell.upsert.diff import diff, merge, parent_of
+from target_upwell.upsert.loader import NO_NAME, drift_of
 
 if TYPE_CHECKING:
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch
-    from target_upwell.reporting.rejects import Rejects
-    from target_upwell.reporting.report import Report
+    from target_upwell.delivery.outcomes import Outcomes
+    from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Change, Customer, Entry
+    from target_upwell.upsert.guards import Guards
     from target_upwell.upsert.lookups import Lookups
 
 logger = logging.getLogger("target-upwell.dry-run")
 
 SHOWN = 3
-"""Inputs and differences that are shown, each."""
-
-MOST_VALUE_CHARACTERS = 40
+"""New customers and changes that are shown whole, each."""
 
 
 class DryRun:
     """Plans batches and tells what would become of them; threads share it."""
 
-    def __init__(
-        self, settings: Settings, lookups: Lookups, rejects: Rejects, report: Report
-    ) -> None:
-        """Rehearse.
+    def __init__(self, settings: Settings, lookups: Lookups, guards: Guards) -> None:
+        """Plan.
 
         Args:
             settings: How customers would be loaded.
             lookups: Finds what exists.
-            rejects: Takes what could not be loaded.
-            report: Counts.
+            guards: Would stop a run that does harm.
         """
         self._settings = settings
         self._lookups = lookups
-        self._rejects = rejects
-        self._report = report
+        self._guards = guards
         self._lock = threading.Lock()
         self._changes: Counter[str] = Counter()
         self._shown: Counter[Outcome] = Counter()
+        # Of customers that would be created, and could be somebody's parent, the hash
+        # is kept: nothing else remembers them where nothing is written.
+        self._created: set[int] = set()
+        self._without_parent: dict[SourceKey, tuple[SourceKey, str | None]] = {}
+        self.stopped_by: str | None = None
 
-    def load(self, batch: Batch) -> None:
-        """Plan a batch.
+    def load(self, batch: Batch) -> Loaded:
+        """Plan a batch; whatever happens, return how far it came."""
+        loaded = Loaded(batch.sequence)
+        try:
+            self._plan(batch, loaded.outcomes)
+        except Exception as error:  # noqa: BLE001 - returned with what was done
+            loaded.failure = error
+        return loaded
 
-        Raises:
-            RunError: If Upwell can't be asked, or too many records are rejected.
-            Stopped: If the run is being stopped.
-        """
+    def finish(self) -> Loaded:
+        """Return as drift the links whose parents would never come."""
+        loaded = Loaded()
+        for child, (parent, held) in self._without_parent.items():
+            if hash(parent) not in self._created:
+                loaded.outcomes.drift.append(
+                    DriftEntry(child, PARENT, held, parent[1], "parent")
+                )
+        return loaded
+
+    def summary(self) -> None:
+        """Log which properties would change, and what would stop a run."""
+        for name, count in self._changes.most_common():
+            those = counted(count, CUSTOMERS.singular, CUSTOMERS.name)
+            logger.info("dry run: %s would change for %s", name, those)
+        if self.stopped_by:
+            logger.warning("dry run: a guard would stop the run: %s", self.stopped_by)
+        logger.info("dry run: nothing was written, and no STATE goes out")
+
+    def _plan(self, batch: Batch, outcomes: Outcomes) -> None:
         rejects = [
             Reject.invalid(row, row.invalid) for row in batch.rows if row.invalid
         ]
@@ -70,79 +93,95 @@ class DryRun:
         parents = {parent for entry in entries if (parent := parent_of(entry))}
         asked = dict.fromkeys((*(entry.key for entry in entries), *parents))
         found = self._lookups.find_surely(asked)
+        changes: list[Change] = []
         for entry in entries:
-            parent = parent_of(entry)
+            held = found.get(entry.key)
+            self._link(entry, held, found)
+            if held is None:
+                rejects += self._plan_absent(entry, outcomes)
+            else:
+                changes += self._plan_existing(entry, held, outcomes)
+        looked_up = sum(entry.key in found for entry in entries)
+        why = self._guards.admit(looked_up, [change.cleared() for change in changes])
+        by_row = {id(reject.row): reject for reject in rejects}
+        outcomes.rejects = [by_row[id(row)] for row in batch.rows if id(row) in by_row]
+        with self._lock:
+            self.stopped_by = self.stopped_by or why
+
+    def _link(
+        self, entry: Entry, held: Customer | None, found: dict[SourceKey, Customer]
+    ) -> None:
+        """Resolve the parent as the real run would."""
+        parent = parent_of(entry)
+        with self._lock:
+            self._without_parent.pop(entry.key, None)
             if parent in found:
-                entry.set("billToCustomerId", found[parent]["id"])
-            elif parent is None and BILL_TO in entry.input:
-                entry.set("billToCustomerId", None)
-            rejects += self._plan(entry, found.get(entry.key))
-        self._report.count_rejects(rejects)
-        self._rejects.record(in_order(rejects, batch.rows))
+                entry.set(PARENT, found[parent]["id"])
+            elif parent is not None:
+                own = held.get(PARENT) if held else None
+                self._without_parent[entry.key] = parent, own
+            elif BILL_TO in entry.input and PARENT not in entry.input:
+                entry.set(PARENT, None)
 
-    def summary(self) -> None:
-        """Log which properties would change, and how often."""
-        for name, count in self._changes.most_common():
-            logger.info("dry run: %s would change %d times", name, count)
-        logger.info("dry run: nothing was written, and no STATE goes out")
-
-    def _plan(self, entry: Entry, held: Customer | None) -> list[Reject]:
-        if held is None:
-            return self._plan_absent(entry)
+    def _plan_existing(
+        self, entry: Entry, held: Customer, outcomes: Outcomes
+    ) -> list[Change]:
         if self._settings.load_method == "append-only":
-            self._report.count(counted(Outcome.SKIPPED, [entry]))
+            _count(Outcome.SKIPPED, entry, outcomes)
             return []
-        change = compare(entry.input, held, self._settings.null_handling)
-        fate = Outcome.UPDATED if change else Outcome.UNCHANGED
-        self._report.count(counted(fate, [entry]))
-        if change:
-            self._note_change(entry, held, change)
-        return []
+        change = diff(
+            entry.input,
+            held,
+            self._settings.null_handling,
+            self._settings.field_policy,
+        )
+        _count(Outcome.UPDATED if change else Outcome.UNCHANGED, entry, outcomes)
+        outcomes.never_shown.update(change.never_shown)
+        outcomes.drift += drift_of(entry, change)
+        if not change:
+            return []
+        self._show_change(entry, change)
+        return [change]
 
-    def _plan_absent(self, entry: Entry) -> list[Reject]:
+    def _plan_absent(self, entry: Entry, outcomes: Outcomes) -> list[Reject]:
         if self._settings.load_method == "update-only":
-            self._report.count(counted(Outcome.SKIPPED, [entry]))
+            _count(Outcome.SKIPPED, entry, outcomes)
             return []
-        if not entry.input.get("name"):
-            return nameless(entry.rows)
-        self._report.count(counted(Outcome.CREATED, [entry]))
-        if self._may_show(Outcome.CREATED):
-            logger.info(
-                "dry run: would create %s: %s", entry.rows[0].name, _shown(entry.input)
-            )
+        if not entry.input.get(NAME):
+            return [Reject.invalid(row, NO_NAME) for row in entry.rows]
+        _count(Outcome.CREATED, entry, outcomes)
+        with self._lock:
+            self._created.add(hash(entry.key))
+            if self._may_show(Outcome.CREATED):
+                logger.info("dry run: would create %s:", entry.rows[0].name)
+                for name, value in as_new(entry.input).items():
+                    logger.info("dry run:     %s: %s", name, _shown(value))
         return []
 
-    def _note_change(self, entry: Entry, held: Customer, change: Change) -> None:
+    def _show_change(self, entry: Entry, change: Change) -> None:
+        changes = {
+            name: (before, after)
+            for name, (before, after) in change.changes().items()
+            if before is not None or after is not None
+        }
         with self._lock:
-            self._changes.update(list(change.columns))
-            self._changes.update(f"customerRule.{name}" for name in change.rule)
-        if self._may_show(Outcome.UPDATED):
-            before = {name: held.get(name) for name in change.columns}
-            rule = held.get("customerRule") or {}
-            before |= {f"customerRule.{name}": rule.get(name) for name in change.rule}
-            after = change.columns | {
-                f"customerRule.{name}": value for name, value in change.rule.items()
-            }
-            logger.info(
-                "dry run: would update %s: from %s to %s",
-                entry.rows[0].name,
-                _shown(before),
-                _shown(after),
-            )
+            self._changes.update(changes.keys())
+            if self._may_show(Outcome.UPDATED):
+                logger.info("dry run: would update %s:", entry.rows[0].name)
+                for name, (before, after) in changes.items():
+                    logger.info(
+                        "dry run:     %s: %s -> %s", name, _shown(before), _shown(after)
+                    )
 
-    def _may_show(self, fate: Outcome) -> bool:
-        with self._lock:
-            self._shown[fate] += 1
-            return self._shown[fate] <= SHOWN
+    def _may_show(self, outcome: Outcome) -> bool:
+        self._shown[outcome] += 1
+        return self._shown[outcome] <= SHOWN
 
 
-def _shown(values: dict[str, Any]) -> str:
-    """Show values, each cut short: enough to judge a mapping by."""
+def _count(outcome: Outcome, entry: Entry, outcomes: Outcomes) -> None:
+    outcomes.counted.append(Counted(entry.key, outcome, len(entry.rows)))
 
-    def short(value: Any) -> str:  # noqa: ANN401 - any JSON value
-        text = ascii(value)
-        if len(text) > MOST_VALUE_CHARACTERS:
-            return f"{text[:MOST_VALUE_CHARACTERS]}..."
-        return text
 
-    return ", ".join(f"{name}={short(value)}" for name, value in values.items())
+def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Show a value whole, on one line."""
+    return json_codec.encode(value).decode()

@@ -1,7 +1,7 @@
-"""Creating customers with an API that inserts all or nothing and refuses duplicates.
+"""Creating records with an API that inserts all or nothing and refuses duplicates.
 
 A bulk insert may be refused for one of its rows, or its answer may be lost. Either way
-this finds out, at a bounded price, what each customer's fate is: promise 3, one bad
+this finds out, at a bounded price, what became of each customer: promise 3, one bad
 record costs one record, and of promise 2 that nothing is ever posted twice blindly.
 """
 
@@ -10,21 +10,33 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from enum import IntEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.customers.schema import PROPERTIES
 from target_upwell.delivery.batch import ENVELOPE_BYTES
-from target_upwell.exceptions import AmbiguousOutcome, Refusal, Refused, TooLarge
-from target_upwell.upsert.diff import key_of, shows
+from target_upwell.exceptions import (
+    AmbiguousOutcome,
+    Refusal,
+    Refused,
+    RetriesExhausted,
+    RunError,
+    TooLarge,
+)
+from target_upwell.upsert.diff import is_seen_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_upwell.api.client import Client
     from target_upwell.api.retry import Retry
-    from target_upwell.resource import SourceKey
+    from target_upwell.resource import Resource, SourceKey
     from target_upwell.upsert.diff import Customer, Entry
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.refusals import Refusals
+
+RETRIES_OF_A_HALF = 2
+"""Of a group that was halved because it keeps failing with 500."""
 
 
 class Searched(IntEnum):
@@ -42,26 +54,26 @@ class _Group:
     Attributes:
         entries: The customers.
         searched: How hard Upwell was searched for them.
-        unknown: The retries, once an outcome was unknown. What is found after that
-            may well have been created by this run.
+        retry: The retries, once an outcome was ambiguous. What is found after that may
+            have been created by this run, or may have been there all along.
     """
 
     entries: list[Entry]
     searched: Searched
-    unknown: Retry | None = None
+    retry: Retry | None = None
 
     @property
     def size(self) -> int:
         return ENVELOPE_BYTES + sum(len(entry.body) + 1 for entry in self.entries)
 
-    def halves(self) -> Iterator[_Group]:
+    def halves(self, retry: Retry | None = None) -> Iterator[_Group]:
         middle = len(self.entries) // 2
         for part in (self.entries[middle:], self.entries[:middle]):
-            yield _Group(part, self.searched, self.unknown)
+            yield _Group(part, self.searched, retry or self.retry)
 
     def without(self, gone: set[SourceKey]) -> _Group:
         rest = [entry for entry in self.entries if entry.key not in gone]
-        return _Group(rest, self.searched, self.unknown)
+        return _Group(rest, self.searched, self.retry)
 
 
 @dataclass(slots=True)
@@ -70,30 +82,45 @@ class Inserted:
 
     Attributes:
         created: The new customers as Upwell shows them.
-        existing: Customers that were there already; to be planned again.
-        hidden: Customers that exist, says Upwell, but that no search shows.
+        existing: Customers that were there already.
+        unclear: Customers that turned up after an ambiguous outcome, and of which
+            Upwell does not show everything that the input says. They may be old.
+        hidden: Customers that exist, says Upwell, but that no search shows, with its
+            words.
         refused: Customers that can't be created, and Upwell's words.
     """
 
     created: dict[SourceKey, Customer] = field(default_factory=dict)
     existing: dict[SourceKey, Customer] = field(default_factory=dict)
-    hidden: list[Entry] = field(default_factory=list)
+    unclear: dict[SourceKey, Customer] = field(default_factory=dict)
+    hidden: list[tuple[Entry, Refusal]] = field(default_factory=list)
     refused: list[tuple[Entry, Refusal]] = field(default_factory=list)
 
 
 class Inserts:
     """Bulk inserts over the whole run; threads share it."""
 
-    def __init__(self, client: Client, lookups: Lookups, batch_size_bytes: int) -> None:
-        """Create customers.
+    def __init__(
+        self,
+        client: Client,
+        lookups: Lookups,
+        refusals: Refusals,
+        resource: Resource,
+        batch_size_bytes: int,
+    ) -> None:
+        """Create records.
 
         Args:
             client: Sends the inserts.
             lookups: Finds what exists.
+            refusals: Tells when there is no use in going on.
+            resource: What they belong to.
             batch_size_bytes: Bytes in a body, at most.
         """
         self._client = client
         self._lookups = lookups
+        self._refusals = refusals
+        self._resource = resource
         self._lock = threading.Lock()
         self._most_bytes = batch_size_bytes
 
@@ -118,43 +145,62 @@ class Inserts:
                 waiting += group.halves()
             else:
                 waiting += self._post(group, result)
+        self._look_for_refused(result)
         return result
 
     def _post(self, group: _Group, result: Inserted) -> Iterator[_Group]:
         """Post a group; what is left to do is yielded."""
         try:
             customers = self._client.create(
-                CUSTOMERS, [entry.body for entry in group.entries]
+                self._resource, [entry.body for entry in group.entries], group.retry
             )
-        except AmbiguousOutcome as unknown:
-            yield self._after_unknown(group, unknown, result)
+        except AmbiguousOutcome as ambiguous:
+            yield from self._after_ambiguous(group, ambiguous, result)
         except TooLarge:
             yield from self._after_too_large(group, result)
         except Refused as refused:
             yield from self._after_refusal(group, refused.refusal, result)
         else:
-            created = {key_of(customer): customer for customer in customers}
+            self._refusals.accepted()
+            created = {self._resource.key_of(one): one for one in customers}
             result.created.update(created)
             rest = group.without(set(created))
             if rest.entries:
                 left_out = AmbiguousOutcome("an answer left some out")
-                yield self._after_unknown(rest, left_out, result)
+                yield from self._after_ambiguous(rest, left_out, result)
 
-    def _after_unknown(
-        self, group: _Group, unknown: AmbiguousOutcome, result: Inserted
-    ) -> _Group:
+    def _after_ambiguous(
+        self, group: _Group, ambiguous: AmbiguousOutcome, result: Inserted
+    ) -> Iterator[_Group]:
         """Wait, look, and go on with what is not there."""
-        if group.unknown is None:
-            group.unknown = self._client.retry(str(CUSTOMERS.bulk))
-        group.unknown.wait(str(unknown), unknown.pause)
+        if group.retry is None:
+            group.retry = self._client.retry(str(self._resource.bulk))
+        lasting = None
+        try:
+            group.retry.wait(str(ambiguous), ambiguous.pause, ambiguous.status)
+        except RetriesExhausted as exhausted:
+            if exhausted.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            lasting = Refusal(exhausted.status, "", str(ambiguous))
         found = self._lookups.find(entry.key for entry in group.entries)
-        group.searched = Searched.ONCE
-        return self._turned_up(group, found, result)
+        group.searched = max(group.searched, Searched.ONCE)
+        rest = self._turned_up(group, found, result)
+        if lasting is None:
+            yield rest
+        elif len(rest.entries) == 1:
+            self._refuse(rest.entries[0], lasting, result)
+        else:
+            # Searches succeed, so it may be about one row.
+            what = str(self._resource.bulk)
+            for half in rest.halves():
+                half.retry = self._client.retry(what, RETRIES_OF_A_HALF)
+                yield half
 
     def _after_too_large(self, group: _Group, result: Inserted) -> Iterator[_Group]:
         if len(group.entries) == 1:
             words = "this customer alone is too large for Upwell"
-            result.refused.append((group.entries[0], Refusal(413, "", words)))
+            refusal = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "", words)
+            result.refused.append((group.entries[0], refusal))
             return
         halves = list(group.halves())
         with self._lock:
@@ -165,22 +211,45 @@ class Inserts:
     def _after_refusal(
         self, group: _Group, refusal: Refusal, result: Inserted
     ) -> Iterator[_Group]:
+        if refusal.unknown_field in PROPERTIES:
+            raise RunError(
+                f"{refusal.unknown_field}: Upwell does not let this API key set it "
+                f"when it creates a customer ({refusal.message}); remove it from the "
+                "stream map, or ask Upwell for the permission"
+            )
         if refusal.is_uniqueness:
             found = self._search_harder(group)
             if found:
                 yield self._turned_up(group, found, result)
             elif len(group.entries) == 1:
-                result.hidden += group.entries
+                result.hidden.append((group.entries[0], refusal))
             else:
                 yield from group.halves()
         elif refusal.row is not None and refusal.row < len(group.entries):
             bad = group.entries[refusal.row]
-            result.refused.append((bad, refusal))
+            self._refuse(bad, refusal, result)
             yield group.without({bad.key})
         elif len(group.entries) == 1:
-            result.refused.append((group.entries[0], refusal))
+            self._refuse(group.entries[0], refusal, result)
         else:
             yield from group.halves()
+
+    def _refuse(self, entry: Entry, refusal: Refusal, result: Inserted) -> None:
+        """Note what was refused by itself.
+
+        Raises:
+            RunError: If the others would fare no better.
+        """
+        self._refusals.note(refusal)
+        result.refused.append((entry, refusal))
+
+    def _look_for_refused(self, result: Inserted) -> None:
+        """Find those of the refused that exist: the update may be welcome."""
+        refused = {entry.key: (entry, refusal) for entry, refusal in result.refused}
+        if refused:
+            found = self._lookups.find_surely(refused)
+            result.existing.update(found)
+            result.refused = [pair for key, pair in refused.items() if key not in found]
 
     def _search_harder(self, group: _Group) -> dict[SourceKey, Customer]:
         """Search for a group that holds a customer which exists."""
@@ -202,8 +271,10 @@ class Inserts:
             customer = found.get(entry.key)
             if customer is None:
                 continue
-            if group.unknown and shows(customer, entry.input):
+            if not group.retry:
+                result.existing[entry.key] = customer
+            elif is_seen_whole(entry.input, customer):
                 result.created[entry.key] = customer
             else:
-                result.existing[entry.key] = customer
+                result.unclear[entry.key] = customer
         return group.without(set(found))

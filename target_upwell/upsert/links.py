@@ -1,6 +1,6 @@
 """Setting links: customers bill to the customers that their source names.
 
-`links.py` keeps the account of what is owed; this sees to it that it is paid: with the
+`parents.py` keeps which children wait for which parent; this sets the link: with the
 customer itself where its parent is there already, with an update of its own when the
 parent turns up, and at the end of the stream at the latest.
 """
@@ -8,89 +8,65 @@ parent turns up, and at the end of the stream at the latest.
 from __future__ import annotations
 
 import logging
+import threading
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import BILL_TO, CUSTOMERS
-from target_upwell.delivery.outcomes import DriftEntry, Outcomes
-from target_upwell.exceptions import Refused
+from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT
+from target_upwell.delivery.batch import held_key
+from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
+from target_upwell.delivery.scheduler import Loaded, Task
 from target_upwell.upsert.diff import null_clears, parent_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from target_upwell.api.client import Client
     from target_upwell.config import Settings
-    from target_upwell.reporting.drift import Drift
-    from target_upwell.reporting.report import Report
+    from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer, Entry
     from target_upwell.upsert.lookups import Lookups
-    from target_upwell.upsert.parents import DueLink, Links
+    from target_upwell.upsert.parents import Link, PendingParents, Waiting
+    from target_upwell.upsert.updates import Updates
 
     Found = Mapping[SourceKey, Customer]
 
 logger = logging.getLogger("target-upwell")
 
-LINK = "billToCustomerId"
 
+class Links:
+    """Links customers; threads share it. What comes of it goes into a `Loaded`."""
 
-class Orphan(NamedTuple):
-    """A link that can't be set.
-
-    Attributes:
-        child: The customer.
-        parent: The one that it should bill to.
-        held: The Upwell id that it bills to instead.
-    """
-
-    child: SourceKey
-    parent: SourceKey
-    held: str | None
-
-
-class Linker:
-    """Links customers; threads share it."""
-
-    def __init__(  # noqa: PLR0913 - its collaborators, each named
+    def __init__(
         self,
-        *,
         settings: Settings,
-        client: Client,
+        parents: PendingParents,
         lookups: Lookups,
-        links: Links,
-        drift: Drift,
-        report: Report,
-        in_parallel: Callable[[Iterable[Callable[[], None]]], None],
-        schedule: Callable[[Sequence[DueLink]], None],
+        updates: Updates,
+        writers: Workers,
     ) -> None:
         """Link customers.
 
         Args:
             settings: How.
-            client: Sends updates.
+            parents: Keeps who waits for whom.
             lookups: Finds parents.
-            links: Keeps the account.
-            drift: Takes links that can't be set.
-            report: Counts.
-            in_parallel: Runs calls at the same time and returns when all have ended.
-            schedule: Has links set as soon as no batch under way holds the child.
+            updates: Sets links.
+            writers: Run updates at the same time.
         """
         self._settings = settings
-        self._client = client
+        self._parents = parents
         self._lookups = lookups
-        self._links = links
-        self._drift = drift
-        self._report = report
-        self._in_parallel = in_parallel
-        self._schedule = schedule
+        self._updates = updates
+        self._writers = writers
+        self._lock = threading.Lock()
         self._said_that_state_waits = False
 
-    def owe(self, entries: Iterable[Entry], sequence: int) -> set[SourceKey]:
+    def wanted(self, entries: Iterable[Entry], loaded: Loaded) -> set[SourceKey]:
         """Note what links the customers of a batch ask for.
 
-        A debt is noted before its parent is looked up, so that a parent that is created
-        in between finds its debtor.
+        Each is noted before its parent is looked up, so that a parent that is created
+        in between finds its children.
 
         Returns:
             The parents to look up.
@@ -99,120 +75,167 @@ class Linker:
         for entry in entries:
             parent = parent_of(entry)
             if parent is None:
-                self._settle_without_parent(entry)
+                self._without_parent(entry, loaded)
                 continue
-            is_first = self._links.owe(entry.key, parent, sequence)
-            parent_id = self._links.parent_id(parent)
+            sequence = loaded.sequence or 0
+            is_first, replaced = self._parents.add(entry.key, parent, sequence)
+            _release(replaced, loaded)
+            parent_id = self._parents.parent_id(parent)
             if parent_id is not None:
-                self._link(entry, parent, parent_id)
+                self._link(entry, parent, parent_id, loaded)
             elif is_first:
                 unknown.add(parent)
         return unknown
 
-    def link(self, customers: Found, entries: Iterable[Entry]) -> None:
+    def link(self, customers: Found, entries: Iterable[Entry], loaded: Loaded) -> None:
         """Link the entries that bill to one of these customers."""
         for entry in entries:
             parent = parent_of(entry)
             if parent is not None and parent in customers:
-                self._link(entry, parent, customers[parent]["id"])
+                self._link(entry, parent, customers[parent]["id"], loaded)
 
-    def arrived(self, customers: Found, parents: Collection[SourceKey] = ()) -> None:
+    def arrived(
+        self, customers: Found, loaded: Loaded, parents: Collection[SourceKey] = ()
+    ) -> None:
         """Have the links set that waited for these customers.
 
         Args:
             customers: Customers that exist in Upwell.
+            loaded: Takes the tasks that set them.
             parents: Those that were looked up as parents.
         """
         ids = {key: customer["id"] for key, customer in customers.items()}
-        self._schedule(self._links.arrived(ids, parents))
+        due = self._parents.arrived(ids, parents)
+        # A few at a time: each task waits for all its children.
+        size = self._settings.max_parallel_requests
+        for start in range(0, len(due), size):
+            links = due[start : start + size]
+            keys = {held_key(CUSTOMERS.name, link.child) for link in links}
+            loaded.due.append(Task(partial(self._set_all, links), keys))
 
-    def holds(self, key: SourceKey, customer: Customer) -> None:
-        """Note whom a customer bills to at present, so that it need not be set."""
-        if self._links:
-            self._links.holds(key, customer.get(LINK))
+    def present(self, entry: Entry, customer: Customer, loaded: Loaded) -> None:
+        """Note whom an existing customer bills to; a field policy may keep that."""
+        if not self._parents:
+            return
+        held = customer.get(PARENT)
+        policy = self._settings.field_policy.get(PARENT, "overwrite")
+        if policy == "create_only" or (policy == "fill_if_empty" and held):
+            waiting = self._parents.resolve(entry.key)
+            _release(waiting, loaded)
+            if waiting:
+                loaded.outcomes.drift.append(
+                    DriftEntry(entry.key, PARENT, held, waiting.parent[1], "policy")
+                )
+        else:
+            self._parents.note(entry.key, held, customer["id"])
 
-    def forget(self, keys: Iterable[SourceKey | None]) -> None:
-        """Owe nothing to customers that were not loaded."""
+    def created(self, customers: Found) -> None:
+        """Note the Upwell ids of children that were created without their link."""
+        if self._parents:
+            for key, customer in customers.items():
+                self._parents.note(key, customer.get(PARENT), customer["id"])
+
+    def forget(self, keys: Iterable[SourceKey | None], loaded: Loaded) -> None:
+        """Have customers that were not loaded wait no longer."""
         for key in keys:
             if key:
-                self._links.settle(key)
+                _release(self._parents.resolve(key), loaded)
 
-    def set(self, due: Iterable[DueLink]) -> None:
-        """Set links, as far as they are still what the children ask for.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
-        """
-        self._in_parallel([partial(self._set, link) for link in due])
-
-    def settle_all(self) -> None:
-        """Settle all debts at the end of the stream: find the parents, or report them.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
-        """
-        parents = self._links.parents()
-        size = self._settings.batch_size_rows
-        for start in range(0, len(parents), size):
-            page = parents[start : start + size]
-            found = self._lookups.find_surely(page)
-            self.arrived(found, page)
-            self._orphaned(
-                Orphan(child, parent, held)
-                for parent in page
-                if parent not in found
-                for child, held in self._links.debtors(parent).items()
-            )
-
-    def say_that_state_waits(self) -> None:
-        """Say once that links hold back STATE, if any do."""
-        if self._links and not self._said_that_state_waits:
-            self._said_that_state_waits = True
+    def count_waiting(self, entries: Iterable[Entry], loaded: Loaded) -> None:
+        """Have a batch held back by its customers that still wait."""
+        if not self._parents or loaded.sequence is None:
+            return
+        keys = (entry.key for entry in entries)
+        loaded.pending = self._parents.count(keys, loaded.sequence)
+        if not loaded.pending:
+            return
+        with self._lock:
+            said, self._said_that_state_waits = self._said_that_state_waits, True
+        if not said:
             logger.info(
                 "some customers are loaded before the ones that they bill to; STATE "
                 "waits for their links, at the latest until the end of the stream"
             )
 
-    def _settle_without_parent(self, entry: Entry) -> None:
-        """Owe nothing where the input says that there is no parent, or names its id."""
-        if BILL_TO in entry.input and LINK not in entry.input:
-            entry.set(LINK, None)
-        if entry.input.get(LINK) or (
-            LINK in entry.input and null_clears(LINK, self._settings.null_handling)
+    def finish(self) -> Loaded:
+        """Look for all parents that somebody waits for, at the end of the stream.
+
+        Returns:
+            The links that can be set, and as drift those that can't.
+
+        Raises:
+            RunError: If no request can succeed.
+            Stopped: If the run is being stopped.
+        """
+        loaded = Loaded()
+        parents = self._parents.parents()
+        size = self._settings.batch_size_rows
+        for start in range(0, len(parents), size):
+            page = parents[start : start + size]
+            found = self._lookups.find_surely(page)
+            self.arrived(found, loaded, page)
+            for parent in page:
+                if parent not in found:
+                    for child in self._parents.waiting_children(parent):
+                        self._orphan(child, parent, "", loaded)
+        return loaded
+
+    def _without_parent(self, entry: Entry, loaded: Loaded) -> None:
+        """Wait for nobody where the input says that there is no parent, or its id."""
+        if BILL_TO in entry.input and PARENT not in entry.input:
+            entry.set(PARENT, None)
+        if entry.input.get(PARENT) or (
+            PARENT in entry.input and null_clears(PARENT, self._settings.null_handling)
         ):
-            self._links.settle(entry.key)
+            _release(self._parents.resolve(entry.key), loaded)
 
-    def _link(self, entry: Entry, parent: SourceKey, parent_id: str) -> None:
-        entry.set(LINK, parent_id)
-        self._links.settle(entry.key, parent)
+    def _link(
+        self, entry: Entry, parent: SourceKey, parent_id: str, loaded: Loaded
+    ) -> None:
+        entry.set(PARENT, parent_id)
+        _release(self._parents.resolve(entry.key, parent), loaded)
 
-    def _set(self, link: DueLink) -> None:
-        if not self._links.is_to_set(link):
-            return
-        orphan = Orphan(link.child, link.parent, None)
+    def _set_all(self, links: Sequence[Link]) -> Loaded:
+        """Set links, as far as they are still what the children ask for."""
+        loaded = Loaded()
         try:
-            touched = self._client.update(
-                CUSTOMERS, link.child, {LINK: link.parent_id}, {}
-            )
-        except Refused as refused:
-            self._orphaned([orphan], str(refused.refusal))
-            return
-        if not touched.rows:
-            self._orphaned([orphan], "this key can't see them in Upwell")
-            return
-        self._links.settle(link.child, link.parent)
-        self._report.count(Outcomes(links=1))
+            self._writers.in_parallel(partial(self._set, one, loaded) for one in links)
+        except Exception as error:  # noqa: BLE001 - returned with what was done
+            loaded.failure = error
+        return loaded
 
-    def _orphaned(self, orphans: Iterable[Orphan], why: str = "") -> None:
-        """Report links that can't be set, and owe them no longer: STATE has to pass."""
-        orphans = list(orphans)
-        self._drift.record(
-            [
-                DriftEntry(child, LINK, held, parent[1], "parent", why)
-                for child, parent, held in orphans
-            ]
+    def _set(self, link: Link, loaded: Loaded) -> None:
+        waiting = self._parents.waiting(link.child)
+        if waiting is None or waiting.parent != link.parent:
+            return
+        if waiting.held != link.parent_id:
+            refusal = self._updates.link(link.child, link.parent_id)
+            if refusal:
+                self._orphan(link.child, link.parent, str(refusal), loaded)
+                return
+            loaded.outcomes.links += 1
+            changes = {PARENT: (waiting.held, link.parent_id)}
+            loaded.outcomes.counted.append(
+                Counted(link.child, Outcome.UPDATED, 0, waiting.id, changes)
+            )
+        _release(self._parents.resolve(link.child, link.parent), loaded)
+
+    def _orphan(
+        self, child: SourceKey, parent: SourceKey, why: str, loaded: Loaded
+    ) -> None:
+        """Report a link that can't be set, and wait no longer: STATE has to pass."""
+        waiting = self._parents.resolve(child, parent)
+        _release(waiting, loaded)
+        held = waiting.held if waiting else None
+        loaded.outcomes.drift.append(
+            DriftEntry(child, PARENT, held, parent[1], "parent", why)
         )
-        for orphan in orphans:
-            self._links.settle(orphan.child, orphan.parent)
+
+
+def _release(waiting: Waiting | None, loaded: Loaded) -> None:
+    """Take a hold off the batch of a child that waits no longer.
+
+    The batch under load holds nothing yet: what still waits then is counted at its end.
+    """
+    if waiting and waiting.sequence != loaded.sequence:
+        loaded.released.append(waiting.sequence)

@@ -1,248 +1,347 @@
 """Loading a batch: look up, plan, create, update, and account for every record.
 
-Everything here is about customers, plans and their fates; how requests travel is the
-client's business, when a batch may be loaded that of `delivery.py`, and who bills to
-whom that of `linker.py`.
+Everything here is about customers, plans and their outcomes; how requests travel is the
+client's business, when a batch may be loaded that of the scheduler, and who bills to
+whom that of `links.py`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
 
-from target_upwell.customers.schema import CUSTOMERS, RULE
-from target_upwell.delivery.outcomes import DriftEntry, Outcome, Reject
-from target_upwell.exceptions import Refusal, Refused, TooLarge
-from target_upwell.upsert.diff import (
-    Change,
-    Difference,
-    compare,
-    counted,
-    group_by_depth,
-    in_order,
-    merge,
-    nameless,
-)
-from target_upwell.upsert.inserts import Inserts, Searched
+from target_upwell.customers.schema import NAME
+from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome, Reject
+from target_upwell.delivery.scheduler import Loaded
+from target_upwell.exceptions import GuardStop, Refusal
+from target_upwell.upsert.diff import diff, group_by_depth, merge
+from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
-    from target_upwell.api.client import Client
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch
-    from target_upwell.reporting.drift import Drift
-    from target_upwell.reporting.rejects import Rejects
-    from target_upwell.reporting.report import Report
+    from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Customer, Entry
-    from target_upwell.upsert.links import Linker
+    from target_upwell.upsert.diff import Change, Customer, Entry
+    from target_upwell.upsert.guards import Guards
+    from target_upwell.upsert.inserts import Inserts
+    from target_upwell.upsert.links import Links
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.updates import Updated, Updates
 
 Found = dict["SourceKey", "Customer"]
 
+SOURCE_SYSTEM = "source_system"
+"""In the name of a constraint on the source key, as PostgreSQL would make it."""
 
+NO_NAME = "name: it has none, and a new customer needs one"
+
+
+@dataclass(frozen=True)
 class Loader:
-    """Brings customers about; threads share it, one batch each."""
+    """Loads batches of customers; threads share it, one batch each.
 
-    def __init__(  # noqa: PLR0913 - its collaborators, each named
-        self,
-        *,
-        settings: Settings,
-        client: Client,
-        lookups: Lookups,
-        linker: Linker,
-        rejects: Rejects,
-        drift: Drift,
-        report: Report,
-        in_parallel: Callable[[Iterable[Callable[[], None]]], None],
-    ) -> None:
-        """Load customers.
+    Attributes:
+        settings: How.
+        lookups: Finds what exists.
+        inserts: Creates.
+        updates: Updates.
+        links: Sees to who bills to whom.
+        guards: Stop a run that would do harm.
+        writers: Run updates at the same time.
+        guess: Tells when a lookup can be left out.
+    """
 
-        Args:
-            settings: How.
-            client: Sends updates.
-            lookups: Finds what exists.
-            linker: Sees to who bills to whom.
-            rejects: Takes what can't be loaded.
-            drift: Takes what can't be carried over.
-            report: Counts.
-            in_parallel: Runs calls at the same time and returns when all have ended.
+    settings: Settings
+    lookups: Lookups
+    inserts: Inserts
+    updates: Updates
+    links: Links
+    guards: Guards
+    writers: Workers
+    guess: NewcomerGuess = field(default_factory=NewcomerGuess)
+
+    def load(self, batch: Batch) -> Loaded:
+        """Load a batch; whatever happens, return how far it came.
+
+        Returns:
+            What became of its records and what is due by it. Where it holds a failure
+            nothing of the batch may be acknowledged.
         """
-        self._settings = settings
-        self._client = client
-        self._lookups = lookups
-        self._inserts = Inserts(client, lookups, settings.batch_size_bytes)
-        self._guess = NewcomerGuess()
-        self._linker = linker
-        self._rejects = rejects
-        self._drift = drift
-        self._report = report
-        self._in_parallel = in_parallel
+        loaded = Loaded(batch.sequence)
+        try:
+            _BatchLoad(self, batch, loaded).run()
+        except Exception as error:  # noqa: BLE001 - returned with what was done
+            loaded.failure = error
+        return loaded
 
-    def load(self, batch: Batch) -> None:
-        """Load a batch; when this returns every record of it is dealt with.
+
+class _Plan(NamedTuple):
+    """A change, and the input that it was planned for."""
+
+    input: dict[str, Any]
+    change: Change
+
+
+class _BatchLoad:
+    """One batch on its way: its customers, and what is known of them in Upwell."""
+
+    def __init__(self, tools: Loader, batch: Batch, loaded: Loaded) -> None:
+        self._tools = tools
+        self._settings = tools.settings
+        self._rows = batch.rows
+        self._loaded = loaded
+        self._outcomes = loaded.outcomes
+        self._rejects: list[Reject] = []
+        self._entries = merge(batch.rows, tools.settings.null_handling)
+        self._found: Found = {}
+        self._unclear: set[SourceKey] = set()
+        self._created: set[SourceKey] = set()
+        self._plans: dict[SourceKey, _Plan] = {}
+
+    def run(self) -> None:
+        """Load it.
 
         Raises:
-            RunError: If it can't be; none of it may be acknowledged then.
-            Stopped: If the run is being stopped; likewise.
+            RunError: If it can't be.
+            Stopped: If the run is being stopped.
         """
-        rejects = [
-            Reject.invalid(row, row.invalid) for row in batch.rows if row.invalid
+        self._rejects += [
+            Reject.invalid(row, row.invalid) for row in self._rows if row.invalid
         ]
-        entries = merge(batch.rows, self._settings.null_handling)
-        if self._settings.load_method == "upsert":
-            guessed = self._guess.all_new
-            found = self._look_up(entries, batch.sequence, guessed=guessed)
-            searched = Searched.NOT if guessed else Searched.ONCE
-            rejects += self._create(entries, found, searched)
-            self._guess.learn(all_new=not found, guessed=guessed)
+        method = self._settings.load_method
+        if method == "upsert":
+            guessed = self._tools.guess.all_new
+            self._look_up(with_parents_only=guessed)
+            self._plan()
+            self._create(Searched.NOT if guessed else Searched.ONCE)
+            self._tools.guess.learn(all_new=not self._found, guessed=guessed)
         else:
-            # Before any link is noted: what is left alone is owed none.
-            entries, found = self._split_off_skipped(entries)
-            self._look_up(entries, batch.sequence, guessed=True)
-            if self._settings.load_method == "append-only":
-                rejects += self._create(entries, found, Searched.ONCE)
-        rejects += self._update(entries, found)
-        # An invalid row was no version of its customer: it changes nothing.
-        self._linker.forget(reject.row.key for reject in rejects if reject.row.input)
-        self._linker.say_that_state_waits()
-        self._report.count_rejects(rejects)
-        self._rejects.record(in_order(rejects, batch.rows))
+            # Before any link is noted: what is left alone waits for none.
+            self._split_off_skipped()
+            self._look_up(with_parents_only=True)
+            if method == "append-only":
+                self._create(Searched.ONCE)
+        if method == "append-only":
+            self._skip(entry for entry in self._entries if entry.key in self._found)
+        else:
+            self._plan()
+            self._update()
+        self._settle()
 
-    def _split_off_skipped(self, entries: Iterable[Entry]) -> tuple[list[Entry], Found]:
-        """Count what the load method leaves alone, and give the rest, with what exists.
+    def _settle(self) -> None:
+        """Sum up what was rejected, and who still waits for a parent."""
+        # An invalid row was no version of its customer: it changes nothing.
+        refused = [reject.row.key for reject in self._rejects if reject.row.input]
+        self._tools.links.forget(refused, self._loaded)
+        self._tools.links.count_waiting(self._entries, self._loaded)
+        by_row = {id(reject.row): reject for reject in self._rejects}
+        self._outcomes.rejects = [
+            by_row[id(row)] for row in self._rows if id(row) in by_row
+        ]
+
+    def _split_off_skipped(self) -> None:
+        """Count what the load method leaves alone, and go on with the rest.
 
         With update-only the others are skipped for good, so it searches harder.
         """
         appends = self._settings.load_method == "append-only"
-        find = self._lookups.find if appends else self._lookups.find_surely
-        found = find(entry.key for entry in entries)
+        lookups = self._tools.lookups
+        find = lookups.find if appends else lookups.find_surely
+        found = find(entry.key for entry in self._entries)
         kept: list[Entry] = []
         skipped: list[Entry] = []
-        for entry in entries:
+        for entry in self._entries:
             (skipped if (entry.key in found) is appends else kept).append(entry)
-        self._report.count(counted(Outcome.SKIPPED, skipped))
-        return kept, {} if appends else found
+        self._count(Outcome.SKIPPED, skipped, found)
+        self._entries, self._found = kept, {} if appends else found
 
-    def _look_up(
-        self, entries: Sequence[Entry], sequence: int, *, guessed: bool
-    ) -> Found:
-        """Find which customers of a batch exist, and link those whose parents do.
-
-        Args:
-            entries: The customers.
-            sequence: Their batch.
-            guessed: Whether only the parents are looked up.
-        """
-        parents = self._linker.owe(entries, sequence)
-        keys = {} if guessed else {entry.key: entry for entry in entries}
+    def _look_up(self, *, with_parents_only: bool) -> None:
+        """Find which customers of the batch exist, and link those whose parents do."""
+        links, loaded = self._tools.links, self._loaded
+        parents = links.wanted(self._entries, loaded)
+        keys = {} if with_parents_only else dict.fromkeys(e.key for e in self._entries)
         asked = [*keys, *(parent for parent in parents if parent not in keys)]
-        found = self._lookups.find(asked)
-        self._linker.link(found, entries)
-        self._linker.arrived(found, parents)
-        return {key: customer for key, customer in found.items() if key in keys}
+        found = self._tools.lookups.find(asked)
+        links.link(found, self._entries, loaded)
+        links.arrived(found, loaded, parents)
+        self._found |= {key: held for key, held in found.items() if key in keys}
 
-    def _create(
-        self, entries: Sequence[Entry], found: Found, searched: Searched
-    ) -> list[Reject]:
+    def _turned_up(self, customers: Found) -> None:
+        """Link those who bill to customers that have turned up."""
+        links, loaded = self._tools.links, self._loaded
+        # Those that were created without their link get it by an update.
+        waiting = [e for e in self._entries if e.key not in self._created]
+        links.link(customers, waiting, loaded)
+        links.arrived(customers, loaded)
+
+    def _create(self, searched: Searched) -> None:
         """Create what is not found; what turns out to exist is added to `found`."""
-        rejects: list[Reject] = []
-        unsettled = {entry.key: entry for entry in entries}
-        absent = [entry for entry in entries if entry.key not in found]
-        without = [entry for entry in absent if not entry.input.get("name")]
-        if without:
+        absent = [entry for entry in self._entries if entry.key not in self._found]
+        nameless = [entry for entry in absent if not entry.input.get(NAME)]
+        if nameless:
             # They can only be updated, so "not found" must be more than a guess.
-            there = self._lookups.find_surely(entry.key for entry in without)
-            found |= there
-            self._linker.link(there, entries)
-            self._linker.arrived(there)
-        for entry in without:
-            if entry.key not in found:
-                rejects += nameless(unsettled.pop(entry.key).rows)
-        named = [entry for entry in absent if entry.input.get("name")]
+            there = self._tools.lookups.find_surely(entry.key for entry in nameless)
+            self._found |= there
+            self._turned_up(there)
+        for entry in nameless:
+            if entry.key not in self._found:
+                self._rejects += [Reject.invalid(row, NO_NAME) for row in entry.rows]
+        named = [entry for entry in absent if entry.input.get(NAME)]
         for group in group_by_depth(named):
-            result = self._inserts.run(group, searched)
-            created = [unsettled.pop(key) for key in result.created]
-            self._report.count(counted(Outcome.CREATED, created))
-            for entry, refusal in result.refused:
-                del unsettled[entry.key]
-                rejects += [Reject.refused(row, refusal) for row in entry.rows]
-            for entry in result.hidden:
-                del unsettled[entry.key]
-                rejects += self._update_hidden(entry)
-            found |= result.existing
-            turned_up = result.created | result.existing
-            self._linker.link(turned_up, unsettled.values())
-            self._linker.arrived(turned_up)
-        return rejects
+            self._insert(group, searched)
 
-    def _update(self, entries: Iterable[Entry], found: Found) -> list[Reject]:
+    def _insert(self, group: list[Entry], searched: Searched) -> None:
+        by_key = {entry.key: entry for entry in group}
+        result = self._tools.inserts.run(group, searched)
+        self._created |= result.created.keys()
+        created = [by_key[key] for key in result.created]
+        self._count(Outcome.CREATED, created, result.created)
+        self._tools.links.created(result.created)
+        for entry, refusal in result.refused:
+            self._refuse(entry, refusal)
+        for entry, refusal in result.hidden:
+            self._update_hidden(entry, refusal)
+        self._found |= result.existing | result.unclear
+        self._unclear |= result.unclear.keys()
+        self._turned_up(result.created | result.existing | result.unclear)
+
+    def _plan(self) -> None:
+        """Compare what is found, once for each input, before any of it is written.
+
+        Raises:
+            GuardStop: If that would change or empty too much of the account.
+        """
+        looked_up = 0
+        updated: list[list[str]] = []
+        for entry in self._entries:
+            held = self._found.get(entry.key)
+            if held is None:
+                continue
+            before = self._plans.get(entry.key)
+            if before and before.input is entry.input:
+                continue
+            self._tools.links.present(entry, held, self._loaded)
+            change = diff(
+                entry.input,
+                held,
+                self._settings.null_handling,
+                self._settings.field_policy,
+                certain=entry.key not in self._unclear,
+            )
+            self._plans[entry.key] = _Plan(entry.input, change)
+            looked_up += before is None
+            if change and not (before and before.change):
+                updated.append(change.cleared())
+        why = self._tools.guards.admit(looked_up, updated)
+        if why:
+            raise GuardStop(why)
+
+    def _update(self) -> None:
         """Update what is found, as far as it differs."""
-        existing = [entry for entry in entries if entry.key in found]
-        if self._settings.load_method == "append-only":
-            self._skip(existing)
-            return []
-        rejects: list[Reject] = []
-        drift: list[DriftEntry] = []
-        unseen: set[str] = set()
         unchanged: list[Entry] = []
         calls: list[Callable[[], None]] = []
-
-        def put(entry: Entry, change: Change) -> None:
-            rejects.extend(self._put(entry, change))
-
-        for entry in existing:
-            held = found[entry.key]
-            self._linker.holds(entry.key, held)
-            change = compare(entry.input, held, self._settings.null_handling)
-            unseen.update(change.unseen)
-            drift += _drift(entry.key, change.drift)
-            if change:
-                calls.append(partial(put, entry, change))
+        for entry in self._entries:
+            plan = self._plans.get(entry.key)
+            if plan is None:
+                continue
+            self._note_drift(entry, plan.change)
+            if plan.change:
+                calls.append(partial(self._put, entry, plan.change))
             else:
                 unchanged.append(entry)
-        self._report.count(counted(Outcome.UNCHANGED, unchanged))
-        self._drift.never_shown(unseen)
-        self._in_parallel(calls)
-        self._drift.record(drift)
-        return rejects
+        self._count(Outcome.UNCHANGED, unchanged, self._found)
+        self._tools.writers.in_parallel(calls)
 
-    def _update_hidden(self, entry: Entry) -> list[Reject]:
+    def _update_hidden(self, entry: Entry, refusal: Refusal) -> None:
         """Update a customer that exists, says Upwell, but that no search shows."""
         if self._settings.load_method == "append-only":
             self._skip([entry])
-            return []
-        change = compare(entry.input, {}, "keep")
-        self._drift.never_shown(change.unseen)
-        self._drift.record(_drift(entry.key, change.drift))
-        return self._put(entry, change)
+            return
+        change = diff(
+            entry.input,
+            None,
+            self._settings.null_handling,
+            self._settings.field_policy,
+            certain=False,
+        )
+        self._note_drift(entry, change)
+        updated = self._tools.updates.run(entry.key, change)
+        if updated.refusal and updated.refusal.status == HTTPStatus.OK:
+            self._refuse(entry, _hidden(refusal))
+        else:
+            self._take(entry, updated)
 
-    def _skip(self, entries: Sequence[Entry]) -> None:
-        """Leave customers alone that turned out to exist."""
-        self._report.count(counted(Outcome.SKIPPED, entries))
-        self._linker.forget(entry.key for entry in entries)
-
-    def _put(self, entry: Entry, change: Change) -> list[Reject]:
+    def _put(self, entry: Entry, change: Change) -> None:
         """Send one update."""
-        try:
-            touched = self._client.update(
-                CUSTOMERS, entry.key, change.columns, change.rule
+        self._take(entry, self._tools.updates.run(entry.key, change))
+
+    def _take(self, entry: Entry, updated: Updated) -> None:
+        """Account for an update."""
+        if updated.refusal:
+            self._refuse(entry, updated.refusal)
+            return
+        self._outcomes.drift += (
+            DriftEntry(entry.key, one.property, one.held, one.wanted, "column")
+            for one in updated.left_out
+        )
+        outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
+        held = self._found.get(entry.key)
+        self._outcomes.counted.append(
+            Counted(
+                entry.key,
+                outcome,
+                len(entry.rows),
+                held["id"] if held else None,
+                updated.changes,
             )
-        except Refused as refused:
-            return [Reject.refused(row, refused.refusal) for row in entry.rows]
-        except TooLarge:
-            words = "this customer alone is too large for Upwell"
-            return [Reject.refused(r, Refusal(413, "", words)) for r in entry.rows]
-        if not touched.rows:
-            words = "it exists in Upwell, but this key can't see it"
-            return [Reject.refused(r, Refusal(200, "", words)) for r in entry.rows]
-        if change.rule and not touched.related:
-            self._drift.record(_drift(entry.key, [Difference(RULE, None, change.rule)]))
-        self._report.count(counted(Outcome.UPDATED, [entry]))
-        return []
+        )
+
+    def _note_drift(self, entry: Entry, change: Change) -> None:
+        self._outcomes.drift += drift_of(entry, change)
+        self._outcomes.never_shown.update(change.never_shown)
+
+    def _refuse(self, entry: Entry, refusal: Refusal) -> None:
+        self._rejects += [Reject.refused(row, refusal) for row in entry.rows]
+
+    def _skip(self, entries: Iterable[Entry]) -> None:
+        """Leave customers alone that turned out to exist."""
+        skipped = list(entries)
+        self._count(Outcome.SKIPPED, skipped, self._found)
+        self._tools.links.forget((entry.key for entry in skipped), self._loaded)
+
+    def _count(
+        self, outcome: Outcome, entries: Iterable[Entry], customers: Found
+    ) -> None:
+        for entry in entries:
+            held = customers.get(entry.key)
+            upwell_id = held["id"] if held else None
+            self._outcomes.counted.append(
+                Counted(entry.key, outcome, len(entry.rows), upwell_id)
+            )
 
 
-def _drift(key: SourceKey, differences: Iterable[Difference]) -> list[DriftEntry]:
-    return [DriftEntry(key, d.property, d.held, d.wanted) for d in differences]
+def drift_of(entry: Entry, change: Change) -> Iterator[DriftEntry]:
+    """Yield the differences that an update leaves as they are."""
+    for one in change.relations:
+        yield DriftEntry(entry.key, one.property, one.held, one.wanted, "relation")
+    for one in change.withheld:
+        yield DriftEntry(entry.key, one.property, one.held, one.wanted, "policy")
+
+
+def _hidden(refusal: Refusal) -> Refusal:
+    """Word why a record can't be created although nothing with its key can be seen."""
+    if SOURCE_SYSTEM in refusal.constraint:
+        why = "it exists in Upwell, but this API key can't see it"
+    else:
+        why = (
+            f"{refusal.message}; no customer with this source key can be seen, so "
+            "another one may hold the same value, or this API key can't see it"
+        )
+    return Refusal(refusal.status, refusal.code, why)

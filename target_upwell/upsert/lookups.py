@@ -1,4 +1,4 @@
-"""Which customers of a batch Upwell holds: searches by source key.
+"""Which records of a batch Upwell holds: searches by source key.
 
 A search may show fewer customers than there are, because it is capped, so "not found"
 is a guess. The class learns how many a search gives at most, and knows when guessing
@@ -11,15 +11,13 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import Refused, RunError, TooLarge
-from target_upwell.upsert.diff import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_upwell.api.client import Client
-    from target_upwell.resource import SourceKey
+    from target_upwell.resource import Resource, SourceKey
     from target_upwell.upsert.diff import Customer
 
 FEWEST_PLAUSIBLE_CAP = 10
@@ -29,14 +27,16 @@ FEWEST_PLAUSIBLE_CAP = 10
 class Lookups:
     """Searches over the whole run; threads share it."""
 
-    def __init__(self, client: Client, page: int) -> None:
-        """Look customers up.
+    def __init__(self, client: Client, resource: Resource, page: int) -> None:
+        """Look records up.
 
         Args:
             client: Sends the searches.
+            resource: What they belong to.
             page: Keys to ask for in one search, at most.
         """
         self._client = client
+        self._resource = resource
         self._lock = threading.Lock()
         self._page = page
         self._most_given = 0
@@ -93,21 +93,21 @@ class Lookups:
             for page in _pages(ids, size)
             for customer in self._search(system, page)
             # One that was not asked for says nothing about those that were.
-            if (key := key_of(customer)) in asked
+            if (key := self._resource.key_of(customer)) in asked
         }
 
     def _search(self, system: str, ids: Sequence[str]) -> list[Customer]:
         try:
-            customers = self._client.search(CUSTOMERS, system, ids)
+            customers = self._client.search(self._resource, system, ids)
         except Refused as refused:
             raise RunError(
-                f"POST /customers/search: {refused}; without it nobody can tell what "
+                f"{self._resource.search}: {refused}; without it nobody can tell what "
                 "exists already"
             ) from None
         except TooLarge:
             if len(ids) == 1:
                 raise RunError(
-                    "POST /customers/search: a search for a single customer is too "
+                    f"{self._resource.search}: a search for a single record is too "
                     "large for Upwell; check api_url, and what stands in between"
                 ) from None
             half = len(ids) // 2

@@ -1,9 +1,10 @@
-"""Who bills to whom: the links that loaded customers are still owed.
+"""Pending parents: customers that others bill to and that are not in Upwell yet.
 
 The source names a customer's parent by its own number, Upwell by an id that only
 exists once the parent is there. A child whose parent is not there yet is loaded without
-the link and owed it. Each debt holds back the STATE of its child's batch, so that a run
-that dies takes no link with it. A child has one debt at most, that of its last version.
+the link and waits for it. Each waiting child holds back the STATE of its batch, so that
+a run that dies takes no link with it. A child waits for one parent at most, that of its
+last version. What a call takes off a batch it returns; nothing here acts on it.
 """
 
 from __future__ import annotations
@@ -13,30 +14,32 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_upwell.resource import SourceKey
 
 MOST_KNOWN_PARENTS = 10_000
-"""Ids of parents that are kept at hand; the others are looked up again when asked for.
-Memory stays flat, however many customers there are."""
+"""Ids of parents that are kept; the others are looked up again when asked for. Memory
+stays flat, however many customers there are."""
 
 
-class Debt(NamedTuple):
-    """A link that is owed.
+class Waiting(NamedTuple):
+    """A child that waits for its parent.
 
     Attributes:
-        parent: To which customer.
+        parent: For which one.
         sequence: The batch that it holds back.
         held: The Upwell id that the child bills to at present, as far as known.
+        id: The child's own Upwell id, as far as known.
     """
 
     parent: SourceKey
     sequence: int
     held: str | None = None
+    id: str | None = None
 
 
-class DueLink(NamedTuple):
+class Link(NamedTuple):
     """A link that can be set, now that the parent's id is known."""
 
     child: SourceKey
@@ -44,124 +47,124 @@ class DueLink(NamedTuple):
     parent_id: str
 
 
-class Links:
-    """Debts, debtors, and the parents known; threads share it."""
+class PendingParents:
+    """Waiting children, the parents that they wait for, and the parents known.
 
-    def __init__(
-        self, hold: Callable[[int], None], release: Callable[[int], None]
-    ) -> None:
-        """Keep the account.
+    Threads share it.
+    """
 
-        Args:
-            hold: Holds a batch back once more.
-            release: Takes one hold off a batch.
-        """
-        self._hold = hold
-        self._release = release
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[SourceKey, str] = OrderedDict()
-        self._debts: dict[SourceKey, Debt] = {}
-        self._debtors: dict[SourceKey, dict[SourceKey, None]] = {}
+        self._waiting: dict[SourceKey, Waiting] = {}
+        self._children: dict[SourceKey, dict[SourceKey, None]] = {}
 
     def parent_id(self, parent: SourceKey) -> str | None:
-        """Give the Upwell id of a parent, if it is at hand."""
+        """Return the Upwell id of a parent, if it is known."""
         with self._lock:
             return self._known.get(parent)
 
-    def owe(self, child: SourceKey, parent: SourceKey, sequence: int) -> bool:
-        """Note a debt, in place of an older one of the same child.
+    def add(
+        self, child: SourceKey, parent: SourceKey, sequence: int
+    ) -> tuple[bool, Waiting | None]:
+        """Note that a child waits for a parent, in place of an older version of it.
 
         Call it before looking the parent up: a parent that is created in between then
-        finds its debtor.
+        finds its children.
 
         Returns:
-            Whether the parent is worth a lookup. It is not when others wait for it.
+            Whether the parent is worth a lookup (it is not when others wait for it),
+            and what the child waited for until now.
         """
         with self._lock:
-            self._hold(sequence)
-            self._drop(child)
-            self._debts[child] = Debt(parent, sequence)
-            is_first = parent not in self._debtors
-            self._debtors.setdefault(parent, {})[child] = None
-            return is_first
+            replaced = self._drop(child)
+            self._waiting[child] = Waiting(parent, sequence)
+            is_first = parent not in self._children
+            self._children.setdefault(parent, {})[child] = None
+            return is_first, replaced
 
-    def settle(self, child: SourceKey, parent: SourceKey | None = None) -> None:
-        """Take a child's debt off the books.
+    def resolve(
+        self, child: SourceKey, parent: SourceKey | None = None
+    ) -> Waiting | None:
+        """Have a child wait no longer, and return what it waited for.
 
         Args:
             child: The child.
-            parent: Only if this is still the parent that it is owed.
+            parent: Only if this is still the parent that it waits for.
         """
         with self._lock:
-            debt = self._debts.get(child)
-            if debt and (parent is None or debt.parent == parent):
-                self._drop(child)
+            waiting = self._waiting.get(child)
+            if waiting and (parent is None or waiting.parent == parent):
+                return self._drop(child)
+            return None
 
-    def holds(self, child: SourceKey, upwell_id: str | None) -> None:
-        """Note whom a child bills to at present, so that it need not be set again."""
+    def note(
+        self, child: SourceKey, held: str | None, child_id: str | None = None
+    ) -> None:
+        """Note whom a child bills to at present, and its own Upwell id."""
         with self._lock:
-            debt = self._debts.get(child)
-            if debt:
-                self._debts[child] = debt._replace(held=upwell_id)
+            waiting = self._waiting.get(child)
+            if waiting:
+                self._waiting[child] = waiting._replace(held=held, id=child_id)
 
-    def is_to_set(self, link: DueLink) -> bool:
-        """Tell whether a link is what the child's last version asks for, and lacks."""
+    def waiting(self, child: SourceKey) -> Waiting | None:
+        """Return what a child waits for."""
         with self._lock:
-            debt = self._debts.get(link.child)
-            if debt is None or debt.parent != link.parent:
-                return False
-            if debt.held != link.parent_id:
-                return True
-            self._drop(link.child)
-            return False
+            return self._waiting.get(child)
+
+    def count(self, children: Iterable[SourceKey], sequence: int) -> int:
+        """Count those of some children that still wait and hold back a batch."""
+        with self._lock:
+            waiting = (self._waiting.get(child) for child in children)
+            return sum(1 for one in waiting if one and one.sequence == sequence)
 
     def arrived(
         self, customers: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
-    ) -> list[DueLink]:
+    ) -> list[Link]:
         """Take note of customers that exist in Upwell.
 
         Args:
             customers: Their source keys, and their Upwell ids.
-            parents: Those that were looked up as parents, to be kept at hand.
+            parents: Those that were looked up as parents, to be kept.
 
         Returns:
-            The links that this makes due. They stay owed until they are settled.
+            The links that can be set now. Their children wait until they are resolved.
         """
-        due: list[DueLink] = []
+        due: list[Link] = []
         with self._lock:
             for key, upwell_id in customers.items():
-                children = self._debtors.get(key, ())
+                children = self._children.get(key, ())
                 if children or key in parents:
                     self._remember(key, upwell_id)
-                due += (DueLink(child, key, upwell_id) for child in children)
+                due += (Link(child, key, upwell_id) for child in children)
         return due
 
     def __bool__(self) -> bool:
-        """Whether anything is owed."""
-        return bool(self._debts)
+        """Whether any child waits."""
+        return bool(self._waiting)
 
     def parents(self) -> list[SourceKey]:
-        """Give the parents that somebody waits for."""
+        """Return the parents that somebody waits for."""
         with self._lock:
-            return list(self._debtors)
+            return list(self._children)
 
-    def debtors(self, parent: SourceKey) -> dict[SourceKey, str | None]:
-        """Give the children that wait for a parent, and whom they bill to now."""
+    def waiting_children(self, parent: SourceKey) -> dict[SourceKey, Waiting]:
+        """Return the children that wait for a parent."""
         with self._lock:
-            children = self._debtors.get(parent, ())
-            return {child: self._debts[child].held for child in children}
+            children = self._children.get(parent, ())
+            return {child: self._waiting[child] for child in children}
 
     def _remember(self, parent: SourceKey, parent_id: str) -> None:
         self._known[parent] = parent_id
         if len(self._known) > MOST_KNOWN_PARENTS:
             self._known.popitem(last=False)
 
-    def _drop(self, child: SourceKey) -> None:
-        debt = self._debts.pop(child, None)
-        if debt is None:
-            return
-        children = self._debtors[debt.parent]
+    def _drop(self, child: SourceKey) -> Waiting | None:
+        waiting = self._waiting.pop(child, None)
+        if waiting is None:
+            return None
+        children = self._children[waiting.parent]
         del children[child]
         if not children:
-            del self._debtors[debt.parent]
-        self._release(debt.sequence)
+            del self._children[waiting.parent]
+        return waiting

@@ -60,21 +60,19 @@ def test_it_counts_and_names_what_would_change_and_writes_nothing(account):
         "4 records: 1 created, 2 updated, 1 unchanged, 0 skipped, 0 rejected; "
     )
     assert shown(result) == [
-        (
-            "dry run: would update customers 1: from name='One', "
-            "emailAddress='one@a.example' to name='Uno', emailAddress='uno@a.example'"
-        ),
-        (
-            "dry run: would update customers 2: from name='Two', "
-            "customerRule.dueOption=30 to name='Dos', customerRule.dueOption=45"
-        ),
-        (
-            "dry run: would create customers 4: name='Four', sourceSystem='TMSEZ', "
-            "sourceSystemId='4'"
-        ),
-        "dry run: name would change 2 times",
-        "dry run: emailAddress would change 1 times",
-        "dry run: customerRule.dueOption would change 1 times",
+        "dry run: would update customers 1:",
+        'dry run:     name: "One" -> "Uno"',
+        'dry run:     emailAddress: "one@a.example" -> "uno@a.example"',
+        "dry run: would update customers 2:",
+        'dry run:     name: "Two" -> "Dos"',
+        "dry run:     customerRule.dueOption: 30 -> 45",
+        "dry run: would create customers 4:",
+        'dry run:     name: "Four"',
+        'dry run:     sourceSystem: "TMSEZ"',
+        'dry run:     sourceSystemId: "4"',
+        "dry run: name would change for 2 customers",
+        "dry run: emailAddress would change for 1 customer",
+        "dry run: customerRule.dueOption would change for 1 customer",
         "dry run: nothing was written, and no STATE goes out",
     ]
 

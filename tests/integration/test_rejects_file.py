@@ -322,7 +322,7 @@ def test_two_runs_at_once_lose_no_reject_of_each_other(account, tmp_path):
                 run.send(*messages, record(id=f"{name}-{number}", name=None))
             messages = []
         for run in (one, other):
-            run.send(state("end"))
+            run.send(record(id="good", name="Good"), state("end"))
             run.close_stdin()
             assert run.wait().states == ["end"]
 

@@ -115,7 +115,7 @@ def test_unmapped_properties_are_dropped_or_kept(source, setting, metadata):
     sent = {"id": "1", "name": "A", "terms": "NET30", "limit": 5}
     result = source.load(sent, unmapped_properties=setting)
     assert source["1"]["metadata"] == metadata
-    warned = [w for w in result.warnings if "limit, terms" in w]
+    warned = [w for w in result.warnings if "'limit', 'terms'" in w]
     assert len(warned) == (setting == "ignore")
     assert_fates(source.load(sent, unmapped_properties=setting), unchanged=1)
 
@@ -143,7 +143,7 @@ def test_an_update_that_touches_nobody_is_no_success(source, shown):
     assert result.code == 1
     assert result.states == []
     assert "customers 1: " in result.errors[-1]
-    assert "this key can't see it" in result.errors[-1]
+    assert "API key can't see it" in result.errors[-1]
 
 
 # Size

@@ -1,12 +1,13 @@
-"""Real deliveries whose loads end when the test says so."""
+"""A real scheduler whose loads end when the test says so."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 from target_upwell.delivery.batch import Row, Source
-from target_upwell.delivery.scheduler import Delivery
-from target_upwell.delivery.workers import Workers
+from target_upwell.delivery.outcomes import Outcomes, Reject
+from target_upwell.delivery.scheduler import Loaded, Scheduler, Task
 
 DEADLINE_S = 20
 SOURCE = Source("customers", {"type": "SCHEMA"})
@@ -29,14 +30,18 @@ class Load:
         self.batch = batch
         self._end = threading.Event()
         self._error = None
+        self.due = []
+        self.pending = 0
 
     @property
     def keys(self):
         """The ids of the customers in the batch, in order."""
         return [row.key[1] for row in self.batch.rows]
 
-    def succeed(self):
-        """Have it end well."""
+    def succeed(self, *due, pending=0):
+        """Have it end well, with tasks that are due by it and links that are not."""
+        self.due += due
+        self.pending = pending
         self._end.set()
 
     def fail(self, error):
@@ -45,25 +50,76 @@ class Load:
         self._end.set()
 
     def wait(self):
-        """Wait for its end, in the worker."""
+        """Wait for its end, in the worker; what a loader returns."""
         if not self._end.wait(DEADLINE_S):
             raise TimeoutError("the test never ended this load")
-        if self._error:
-            raise self._error
+        loaded = Loaded(self.batch and self.batch.sequence, failure=self._error)
+        loaded.due += self.due
+        loaded.pending = self.pending
+        rows = self.batch.rows if self.batch else []
+        loaded.outcomes = Outcomes(
+            rejects=[Reject.invalid(one, one.invalid) for one in rows if one.invalid]
+        )
+        return loaded
 
 
-class _Telling(Delivery):
-    """A delivery that tells when somebody waits in it."""
+class Recorder:
+    """Takes outcomes, and keeps the rejects in the order in which they come."""
+
+    only_rejects = False
+
+    def __init__(self):
+        self.rejects = []
+
+    def record(self, outcomes):
+        """Take what needs no order."""
+
+    def reject(self, rejects):
+        """Take what does."""
+        self.rejects += rejects
+
+    def hopeless(self):
+        """Nothing ever is."""
+
+
+class _Telling(Scheduler):
+    """A scheduler that tells when somebody waits in it."""
+
+    def __init__(self, when_it_waits, **kwargs):
+        super().__init__(**kwargs)
+        self.when_it_waits = when_it_waits
 
     def _wait(self):
         self.when_it_waits()
         super()._wait()
 
 
-class Rig:
-    """A delivery, and what it did."""
+class Filler:
+    """Fills batches, as a sink does."""
 
-    def __init__(self, *, rows=1, size=1_000_000, parallel=2, emit=None):
+    def __init__(self, scheduler, rows):
+        self._scheduler = scheduler
+        self._rows = rows
+        self.open = None
+
+    def add(self, one):
+        """Take a row."""
+        self.open = self.open or self._scheduler.open_batch("customers")
+        self.open.add(one)
+        if len(self.open.rows) >= self._rows:
+            self.flush()
+
+    def flush(self):
+        """Hand over what is open."""
+        batch, self.open = self.open, None
+        if batch:
+            self._scheduler.submit(batch)
+
+
+class Rig:
+    """A scheduler, and what it did; it plays all of the scheduler's collaborators."""
+
+    def __init__(self, *, rows=1, parallel=2, write=None):
         self.clock = Clock()
         self.states = []
         self.loads = []
@@ -71,28 +127,59 @@ class Rig:
         self.woken = 0
         self.waits = 0
         self._changed = threading.Condition()
-        self.delivery = _Telling(
-            batch_size_rows=rows,
-            batch_size_bytes=size,
+        self._write = write or self._keep
+        self.recorder = Recorder()
+        self.stop = threading.Event()
+        self.scheduler = _Telling(
+            self._count_wait,
+            loader=self,
+            recorder=self.recorder,
+            writer=self,
+            signals=self,
+            stop=self.stop,
             parallel=parallel,
-            emit=emit or self._emit,
-            wake=self._wake,
-            interrupted=lambda: self.interrupted,
             clock=self.clock,
         )
-        self.delivery.load = self._load
-        self.delivery.when_it_waits = self._count_wait
+        self.filler = Filler(self.scheduler, rows)
+
+    # What the scheduler calls
+
+    def __bool__(self):
+        return self.interrupted
+
+    def wake(self):
+        """End the reader's wait for input."""
+        self.woken += 1
+        self.tell()
+
+    def write(self, state):
+        """Write a STATE."""
+        self._write(state)
+
+    def load(self, batch):
+        """Load a batch."""
+        load = Load(batch)
+        self.loads.append(load)
+        self.tell()
+        return load.wait()
+
+    # What tests call
+
+    def finish(self):
+        """End the stream."""
+        self.filler.flush()
+        self.scheduler.finish()
 
     def add(self, *ids):
         """Hand rows over."""
         for one in ids:
-            self.delivery.add(row(one))
+            self.filler.add(row(one))
 
     def state(self, text):
         """Hand a STATE over."""
-        self.delivery.checkpoint(text.encode())
+        self.scheduler.checkpoint(text.encode())
 
-    def load(self, index):
+    def load_of(self, index):
         """The load of the batch that was opened so many after the first.
 
         As soon as it has begun; threads do so in any order.
@@ -106,9 +193,13 @@ class Rig:
 
     def until(self, wanted):
         """Wait for something that a worker or another thread does."""
+        deadline = time.monotonic() + DEADLINE_S
         with self._changed:
-            if not self._changed.wait_for(wanted, DEADLINE_S):
-                raise TimeoutError("it never came")
+            while not wanted():
+                if time.monotonic() > deadline:
+                    raise TimeoutError("it never came")
+                # Not everything that changes tells.
+                self._changed.wait(0.01)
 
     def tell(self):
         """Have `until` look again."""
@@ -119,23 +210,13 @@ class Rig:
         """Call something that waits; give what tells how it ended."""
         return Call(self, call, args)
 
-    def _emit(self, state):
+    def _keep(self, state):
         self.states.append(state.decode())
-        self.tell()
-
-    def _wake(self):
-        self.woken += 1
         self.tell()
 
     def _count_wait(self):
         self.waits += 1
         self.tell()
-
-    def _load(self, batch):
-        load = Load(batch)
-        self.loads.append(load)
-        self.tell()
-        load.wait()
 
 
 class Call:
@@ -170,20 +251,21 @@ def row(one, size=10):
     return Row(SOURCE, {}, f"customers {one}", key, {}, b"x" * size, None)
 
 
-class Passing(Workers):
-    """Workers that end when they are given nothing; an example has its own."""
+def task(run, *ids):
+    """A task that runs a call while it holds customers."""
 
-    def _work(self):
-        for call in iter(self._calls.get, None):
-            call()
+    def call():
+        run()
+        return Loaded()
+
+    return Task(call, {("customers", "T", one) for one in ids})
 
 
-class Watched(Delivery):
-    """A delivery that tells when it waits, and which jobs are under way."""
+class Watched(Scheduler):
+    """A scheduler that tells when it waits, and which tasks are under way."""
 
     def __init__(self, moved, **kwargs):
         super().__init__(**kwargs)
-        self._workers = Passing(kwargs["parallel"], "batch")
         self.moved = moved
         self.reader_waits = False
         self.working = 0
@@ -193,25 +275,25 @@ class Watched(Delivery):
         with self.moved:
             self.moved.notify_all()
 
-    def _start(self, job):
+    def _start(self, task):
         if self._failure or self._closed:
-            self.problems.append("a job began after a failure or the end")
+            self.problems.append("a task began after a failure or the end")
         if self._under_way >= self._parallel:
-            self.problems.append("more jobs are under way than may be")
-        if not self._held_keys.isdisjoint(job.keys):
-            self.problems.append("two jobs of one key are under way")
+            self.problems.append("more tasks are under way than may be")
+        if not self._held_keys.isdisjoint(task.keys):
+            self.problems.append("two tasks of one key are under way")
         self.working += 1
-        super()._start(job)
+        super()._start(task)
 
-    def _work(self, job):
-        super()._work(job)
+    def _work(self, task):
+        super()._work(task)
         with self._changed:
             self.working -= 1
         self.tell()
 
-    def _ended(self, job, error):
+    def _end(self, task):
         with self._changed:
-            super()._ended(job, error)
+            super()._end(task)
             self.reader_waits = False
 
     def _wait(self):

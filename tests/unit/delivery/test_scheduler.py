@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-import pytest
-from delivery_rig import Rig, row
+import threading
+from functools import partial
 
-from target_upwell.delivery.batch import ENVELOPE_BYTES
+import pytest
+from delivery_rig import Rig, row, task
+
+from target_upwell.delivery import scheduler
 from target_upwell.delivery.checkpoints import MOST_WAITING, Checkpoints
-from target_upwell.delivery.scheduler import (
-    OLDEST_OPEN_BATCH_SECONDS,
-    SECONDS_BETWEEN_STATES,
-    Job,
-)
+from target_upwell.delivery.scheduler import SECONDS_BETWEEN_STATES, Loaded, Task
 from target_upwell.delivery.workers import Workers
-from target_upwell.exceptions import Stopped
+from target_upwell.exceptions import RunError, Stopped
 
 # Batches
 
@@ -23,86 +22,35 @@ def test_a_batch_is_loaded_as_soon_as_it_is_full():
 
     rig.add(3)
 
-    assert rig.load(0).keys == ["1", "2", "3"]
-
-
-def test_no_batch_exceeds_the_bytes_of_a_body_envelope_included():
-    limit = 1000
-    rig = Rig(rows=10_000, size=limit, parallel=50)
-    sizes = [1 + (37 * number) % 400 for number in range(100)]
-    for number, size in enumerate(sizes):
-        rig.delivery.add(row(number, size))
-    finish = rig.in_background(rig.delivery.finish)
-    seen, total = 0, 0
-    while seen < len(sizes):
-        load = rig.load(total)
-        bodies = [entry.body for entry in load.batch.rows]
-        assert ENVELOPE_BYTES + len(b",".join(bodies)) <= limit
-        following = sizes[seen + len(bodies) : seen + len(bodies) + 1]
-        for size in following:
-            assert ENVELOPE_BYTES + len(b",".join(bodies)) + 1 + size >= limit
-        seen += len(bodies)
-        total += 1
-        load.succeed()
-    finish.result()
+    assert rig.load_of(0).keys == ["1", "2", "3"]
 
 
 def test_the_reader_waits_while_all_workers_are_busy():
     rig = Rig(parallel=2)
     rig.add(1, 2)
-    rig.load(1)
+    rig.load_of(1)
 
     third = rig.in_background(rig.add, 3)
     rig.until(lambda: rig.waits)
     assert len(rig.loads) == 2
-    rig.load(0).succeed()
+    rig.load_of(0).succeed()
 
     third.result()
-    assert rig.load(2).keys == ["3"]
+    assert rig.load_of(2).keys == ["3"]
 
 
 def test_a_batch_waits_for_the_one_that_holds_its_customer():
     rig = Rig(parallel=4)
     rig.add("a")
-    rig.load(0)
+    rig.load_of(0)
 
     second = rig.in_background(rig.add, "a")
     rig.until(lambda: rig.waits)
     assert len(rig.loads) == 1
-    rig.load(0).succeed()
+    rig.load_of(0).succeed()
 
     second.result()
-    assert rig.load(1).keys == ["a"]
-
-
-def test_an_aged_batch_is_loaded_without_another_message():
-    rig = Rig(rows=100)
-    rig.add(1)
-    rig.state("1")
-    rig.clock.now += OLDEST_OPEN_BATCH_SECONDS - 0.01
-    rig.delivery.tick()
-    assert rig.loads == []
-
-    rig.clock.now += 0.01
-    rig.delivery.tick()
-
-    rig.load(0).succeed()
-    rig.until(lambda: rig.states == ["1"])
-
-
-def test_an_aged_batch_waits_for_a_worker_and_for_its_customers():
-    rig = Rig(rows=2, parallel=1)
-    rig.add("a", "b", "b")
-    rig.load(0)
-    rig.clock.now += OLDEST_OPEN_BATCH_SECONDS
-    rig.delivery.tick()
-    assert len(rig.loads) == 1
-
-    rig.load(0).succeed()
-    finish = rig.in_background(rig.delivery.finish)
-
-    rig.load(1).succeed()
-    finish.result()
+    assert rig.load_of(1).keys == ["a"]
 
 
 # STATE
@@ -121,11 +69,11 @@ def test_a_state_waits_for_all_that_came_before_it_and_for_nothing_else():
     rig.add(1, 2)
     rig.state("2")
     rig.add(3)
-    rig.load(1).succeed()
-    rig.delivery.tick()
+    rig.load_of(1).succeed()
+    rig.scheduler.tick()
     assert rig.states == []
 
-    rig.load(0).succeed()
+    rig.load_of(0).succeed()
 
     rig.until(lambda: rig.states == ["2"])
 
@@ -136,40 +84,13 @@ def test_states_go_out_at_most_once_a_second_and_the_newest_only():
     rig.clock.now += SECONDS_BETWEEN_STATES - 0.01
     rig.state("1")
     rig.state("2")
-    rig.delivery.tick()
+    rig.scheduler.tick()
     assert rig.states == ["0"]
 
     rig.clock.now += 0.01
-    rig.delivery.tick()
+    rig.scheduler.tick()
 
     assert rig.states == ["0", "2"]
-
-
-def test_the_last_state_goes_out_at_the_end_whatever_the_clock_says():
-    rig = Rig()
-    rig.state("0")
-    rig.state("1")
-
-    rig.delivery.finish()
-    rig.delivery.close()
-
-    assert rig.states == ["0", "1"]
-
-
-def test_a_state_waits_for_a_link_that_is_still_owed():
-    rig = Rig()
-    rig.add(1)
-    rig.state("1")
-    sequence = rig.load(0).batch.sequence
-    rig.delivery.hold(sequence)
-    rig.load(0).succeed()
-    rig.delivery.finish()
-    assert rig.states == []
-
-    rig.delivery.release(sequence)
-    rig.delivery.tick()
-
-    assert rig.states == ["1"]
 
 
 def test_a_hold_on_what_may_be_out_already_is_a_defect_and_says_so():
@@ -206,37 +127,18 @@ def test_after_a_failure_what_is_under_way_ends_and_the_covered_state_goes_out()
     rig.state("2")
     rig.add(3)
     rig.state("3")
-    rig.load(2).succeed()
-    rig.load(1).fail(ValueError("no"))
+    rig.load_of(2).succeed()
+    rig.load_of(1).fail(ValueError("no"))
     rig.until(lambda: rig.woken)
     with pytest.raises(ValueError, match="no"):
         rig.add(4)
 
-    close = rig.in_background(rig.delivery.close)
-    rig.load(0).succeed()
+    close = rig.in_background(rig.scheduler.close)
+    rig.load_of(0).succeed()
 
     close.result()
     assert rig.states == ["1"]
     assert len(rig.loads) == 3
-
-
-def test_nothing_begins_after_a_failure():
-    rig = Rig(rows=2, parallel=3)
-    ran = []
-    rig.add("a", "a", "b", "b", "c")
-    rig.load(1)
-    rig.delivery.schedule(Job(lambda: ran.append("job"), {("T", "a")}))
-
-    rig.load(0).fail(ValueError("no"))
-    rig.until(lambda: rig.woken)
-    rig.clock.now += OLDEST_OPEN_BATCH_SECONDS
-    rig.delivery.tick()
-    close = rig.in_background(rig.delivery.close)
-    rig.load(1).succeed()
-    close.result()
-
-    assert ran == []
-    assert len(rig.loads) == 2
 
 
 def test_a_failure_wakes_the_reader_that_waits_for_a_worker():
@@ -245,7 +147,7 @@ def test_a_failure_wakes_the_reader_that_waits_for_a_worker():
     waiting = rig.in_background(rig.add, 2)
     rig.until(lambda: rig.waits)
 
-    rig.load(0).fail(ValueError("no"))
+    rig.load_of(0).fail(ValueError("no"))
 
     with pytest.raises(ValueError, match="no"):
         waiting.result()
@@ -270,82 +172,253 @@ def test_what_is_under_way_after_the_grace_counts_as_not_loaded():
     rig.state("1")
     rig.add(2)
     rig.state("2")
-    rig.load(0).succeed()
+    rig.load_of(0).succeed()
     rig.until(lambda: rig.states == ["1"])
     rig.interrupted = True
 
-    rig.delivery.close(grace=0)
+    rig.scheduler.close(grace=0)
 
     assert rig.states == ["1"]
-    rig.load(1).fail(Stopped())
+    rig.load_of(1).fail(Stopped())
 
 
-def test_nothing_begins_once_it_is_closed():
-    rig = Rig(parallel=2)
-    rig.add("a")
-    rig.load(0)
-    ran = []
-    rig.delivery.schedule(Job(lambda: ran.append(1), {("T", "a")}))
-    close = rig.in_background(rig.delivery.close)
-    rig.until(lambda: rig.delivery._closed)
+# The order of the stream
 
-    rig.load(0).succeed()
-    close.result()
-    rig.delivery.schedule(Job(lambda: ran.append(2), frozenset()))
 
-    assert ran == []
+def rejected(one):
+    """A row that can't be loaded."""
+    found = row(one)
+    found.key, found.invalid = None, "it is not right"
+    return found
+
+
+def test_rejects_are_recorded_in_the_order_of_the_stream():
+    rig = Rig(parallel=3)
+    first, second = rejected(1), rejected(2)
+    rig.filler.add(first)
+    rig.filler.add(second)
+    rig.state("2")
+    rig.load_of(1).succeed()
+    rig.until(lambda: rig.scheduler._under_way == 1)
+    assert rig.recorder.rejects == []
+
+    rig.load_of(0).succeed()
+
+    rig.until(lambda: rig.states == ["2"])
+    assert [reject.row for reject in rig.recorder.rejects] == [first, second]
+
+
+def test_the_reader_waits_while_rejects_that_wait_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(scheduler, "MOST_WAITING_REJECT_BYTES", 100)
+    rig = Rig(parallel=5)
+    rig.add(1)
+    large = rejected(2)
+    large.size = 101
+    rig.filler.add(large)
+    rig.load_of(1).succeed()
+    rig.until(lambda: rig.scheduler._waiting_bytes)
+    third = rig.in_background(rig.add, 3)
+    rig.until(lambda: rig.waits)
+    assert len(rig.loads) == 2
+
+    rig.load_of(0).succeed()
+
+    third.result()
+    rig.load_of(2).succeed()
+    rig.in_background(rig.finish).result()
+
+
+def test_state_waits_while_nothing_but_rejects_has_come_until_the_end():
+    rig = Rig()
+    rig.recorder.only_rejects = True
+    rig.filler.add(rejected(1))
+    rig.load_of(0).succeed()
+    rig.state("1")
+    rig.scheduler.tick()
+    assert rig.states == []
+
+    rig.in_background(rig.finish).result()
+
+    assert rig.states == ["1"]
+
+
+def test_a_run_of_nothing_but_rejects_fails_and_its_state_stays():
+    rig = Rig()
+    rig.recorder.only_rejects = True
+    rig.recorder.hopeless = lambda: ValueError("all rejected")
+    rig.filler.add(rejected(1))
+    rig.load_of(0).succeed()
+    rig.state("1")
+
+    with pytest.raises(ValueError, match="all rejected"):
+        rig.in_background(rig.finish).result()
+
+    rig.scheduler.close()
+    assert rig.states == []
+
+
+def test_the_last_state_goes_out_at_the_end_whatever_the_clock_says():
+    rig = Rig()
+    rig.state("0")
+    rig.state("1")
+
+    rig.finish()
+
+    assert rig.states == ["0", "1"]
+
+
+# Failures of what it calls
 
 
 def test_a_state_that_nobody_takes_ends_the_run():
     def broken(_state):
         raise OSError("closed")
 
-    rig = Rig(emit=broken)
+    rig = Rig(write=broken)
 
     rig.state("1")
 
     assert rig.woken
     with pytest.raises(OSError, match="closed"):
-        rig.delivery.finish()
+        rig.finish()
 
 
-# Jobs that become due
+def test_a_reject_that_can_not_be_written_ends_the_run_and_is_not_tried_again():
+    calls = []
+
+    def broken(rejects):
+        calls.append(rejects)
+        raise OSError("full")
+
+    rig = Rig(parallel=2)
+    rig.recorder.reject = broken
+    rig.filler.add(rejected(1))
+    rig.state("1")
+    rig.add(2)
+    rig.load_of(0).succeed()
+    rig.until(lambda: rig.woken)
+    rig.load_of(1).succeed()
+
+    rig.in_background(rig.scheduler.close).result()
+
+    assert rig.states == []
+    assert len(calls) == 1
 
 
-def test_a_due_job_runs_when_its_customers_are_free_and_before_later_batches():
+def test_a_failure_stops_all_requests_at_once():
+    rig = Rig()
+    rig.add(1)
+
+    rig.load_of(0).fail(ValueError("no"))
+
+    rig.until(lambda: rig.woken)
+    assert rig.stop.is_set()
+
+
+# Tasks that become due
+
+
+def test_a_due_task_runs_when_its_customers_are_free_and_before_later_batches():
     rig = Rig(parallel=1)
     order = []
     rig.add("a")
-    rig.delivery.schedule(Job(lambda: order.append("job"), {("T", "a")}))
     later = rig.in_background(rig.add, "a")
     rig.until(lambda: rig.waits)
-    assert order == []
 
-    rig.load(0).succeed()
+    rig.load_of(0).succeed(task(lambda: order.append("task"), "a"))
     later.result()
-    order.append(*rig.load(1).keys)
-    rig.load(1).succeed()
-    rig.in_background(rig.delivery.finish).result()
+    order.append(*rig.load_of(1).keys)
+    rig.load_of(1).succeed()
+    rig.in_background(rig.finish).result()
 
-    assert order == ["job", "a"]
+    assert order == ["task", "a"]
 
 
-def test_due_jobs_keep_their_turn():
+def test_due_tasks_keep_their_turn():
     rig = Rig(parallel=2)
     order = []
     rig.add("a", "b")
-    for name in ("a", "b", "c", "d"):
-        keys = {("T", name if name in "ab" else "a")}
-        rig.delivery.schedule(Job(lambda name=name: order.append(name), keys))
+    due = [task(partial(order.append, n), n if n in "ab" else "a") for n in "abcd"]
 
-    rig.load(0).succeed()
-    rig.load(1).succeed()
-    rig.in_background(rig.delivery.finish).result()
+    rig.load_of(0).succeed(*due)
+    rig.load_of(1).succeed()
+    rig.in_background(rig.finish).result()
 
     assert [name for name in order if name != "b"] == ["a", "c", "d"]
 
 
-# Calls side by side
+def test_a_state_waits_for_the_links_that_a_batch_still_waits_for():
+    rig = Rig()
+    rig.add(1)
+    rig.state("1")
+    sequence = rig.load_of(0).batch.sequence
+    rig.load_of(0).succeed(pending=1)
+    rig.in_background(rig.finish).result()
+    assert rig.states == []
+
+    released = Task(lambda: Loaded(released=[sequence]), frozenset())
+    rig.in_background(rig.scheduler.run, released).result()
+    rig.scheduler.close()
+
+    assert rig.states == ["1"]
+
+
+def test_nothing_begins_after_a_failure_or_once_it_is_closed():
+    rig = Rig(parallel=2)
+    ran = []
+    rig.add("a", "b")
+    due = task(lambda: ran.append("task"), "b")
+    rig.load_of(1)
+
+    rig.load_of(0).succeed(due)
+    rig.until(lambda: rig.scheduler._due)
+    rig.load_of(1).fail(ValueError("no"))
+    rig.in_background(rig.scheduler.close).result()
+
+    assert ran == []
+
+
+# No thread to be had
+
+
+def test_where_the_system_allows_no_thread_it_says_so_and_nothing_waits(monkeypatch):
+    rig = Rig()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+
+        with pytest.raises(RunError, match="allows no more threads"):
+            rig.add(1)
+
+    rig.scheduler.close(grace=0)
+    assert rig.scheduler._under_way == 0
+
+
+def test_calls_run_even_where_the_system_allows_no_thread(monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done = []
+
+    Workers(3, "test").in_parallel([lambda n=n: done.append(n) for n in range(5)])
+
+    assert done == [0, 1, 2, 3, 4]
+
+
+def refuse(_thread):
+    raise RuntimeError("can't start new thread")
+
+
+def test_closed_workers_leave_no_thread():
+    workers = Workers(3, "passing")
+    workers.in_parallel([lambda: None] * 9)
+
+    workers.close()
+
+    for thread in threading.enumerate():
+        if thread.name.startswith("passing"):
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+# Calls at once
 
 
 def test_calls_run_side_by_side_and_all_end_before_it_returns():

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 
-from delivery_rig import DEADLINE_S, Clock, Load, Watched, row
+from delivery_rig import DEADLINE_S, Clock, Filler, Load, Recorder, Watched, row
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from share import share
 
 from target_upwell.delivery import scheduler as module
-from target_upwell.delivery.scheduler import Job
+from target_upwell.delivery.scheduler import Task
 from target_upwell.exceptions import Stopped
 
 KEYS = st.sampled_from("abcde")
@@ -65,17 +65,18 @@ class Machine(RuleBasedStateMachine):
     )
     def begin(self, rows, parallel, calm):
         self.calm = calm  # steps before the first failure or signal
+        self.recorder = Recorder()
         self.delivery = Watched(
             self.moved,
-            batch_size_rows=rows,
-            batch_size_bytes=10_000,
+            loader=self,
+            recorder=self.recorder,
+            writer=self,
+            signals=self,
+            stop=threading.Event(),
             parallel=parallel,
-            emit=self._emit,
-            wake=self._wake,
-            interrupted=lambda: self.interrupted,
             clock=self.clock,
         )
-        self.delivery.load = self._load
+        self.filler = Filler(self.delivery, rows)
 
     # The reader
 
@@ -118,12 +119,15 @@ class Machine(RuleBasedStateMachine):
                 self.moved.wait(0.001)
             self.must_be(time.monotonic() < deadline, "it got stuck")
 
-    # What the delivery calls
+    # What the scheduler calls
 
-    def _wake(self):
+    def __bool__(self):
+        return self.interrupted
+
+    def wake(self):
         self.woken = True
 
-    def _load(self, batch):
+    def load(self, batch):
         load = Load(batch)
         for one in batch.rows:
             if one.key is None:
@@ -133,17 +137,14 @@ class Machine(RuleBasedStateMachine):
                 self.delivery.problems.append("an older version came later")
             self.loaded_versions[one.key] = version
         self._gate(load)
-        load.wait()
-        for _ in range(load.owed):
-            self.delivery.hold(batch.sequence)
+        return load.wait()
 
     def _gate(self, load):
-        load.owed = 0
         with self.moved:
             self.gates.append(load)
             self.moved.notify_all()
 
-    def _emit(self, state):
+    def write(self, state):
         number = int(state)
         if self.emitted and number <= self.emitted[-1]:
             self.delivery.problems.append("an older STATE came later")
@@ -174,7 +175,7 @@ class Machine(RuleBasedStateMachine):
         self.stream.append(("held", id(one)))
         self.undealt.add(id(one))
         self.kept.append(one)
-        self.have_reader(lambda: self.delivery.add(one))
+        self.have_reader(lambda: self.filler.add(one))
 
     @precondition(lambda self: self.reader_is_free())
     @rule()
@@ -187,7 +188,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.reader_is_free())
     @rule()
     def barrier(self):
-        sequence = self.delivery.open()
+        sequence = self.delivery.hold()
         self.stream.append(("held", ("barrier", sequence)))
         self.undealt.add(("barrier", sequence))
         self.barriers.append(sequence)
@@ -204,8 +205,9 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def finish(self):
         def finish():
+            self.filler.flush()
             self.delivery.finish()
-            if self.delivery._under_way or self.delivery._due or self.delivery._open:
+            if self.delivery._under_way or self.delivery._due:
                 self.delivery.problems.append("it finished before all was done")
 
         self.have_reader(finish)
@@ -213,16 +215,24 @@ class Machine(RuleBasedStateMachine):
     # What becomes of it
 
     @precondition(lambda self: self.gates)
-    @rule(data=st.data(), owed=st.sampled_from([0, 0, 1, 2]))
-    def succeed(self, data, owed):
+    @rule(
+        data=st.data(),
+        owed=st.sampled_from([0, 0, 1, 2]),
+        due=st.lists(st.sets(KEYS, min_size=1, max_size=2), max_size=2),
+    )
+    def succeed(self, data, owed, due):
         load = data.draw(st.sampled_from(self.gates))
         prompt = not self.ended and self.clock.now - self.delivery._last_emit >= 1
-        self._let_succeed(load, owed if load.batch else 0)
+        tasks = [self._task(None, keys) for keys in due]
+        if self.links and data.draw(st.booleans()):
+            link = data.draw(st.sampled_from(self.links))
+            self.links.remove(link)
+            tasks.append(self._task(link, data.draw(st.sets(KEYS, min_size=1))))
+        self._let_succeed(load, owed if load.batch else 0, tasks)
         if prompt:
             assert self._is_all_covered_out()
 
-    def _let_succeed(self, load, owed=0):
-        load.owed = owed
+    def _let_succeed(self, load, owed=0, due=()):
         if load.batch:
             sequence = load.batch.sequence
             self.ids[sequence] = {id(one) for one in load.batch.rows}
@@ -233,8 +243,14 @@ class Machine(RuleBasedStateMachine):
             self.owed[load.link] -= 1
             self._deal_with(load.link)
         self.gates.remove(load)
-        load.succeed()
+        load.succeed(*due, pending=owed)
         self.settle()
+        self._rejects_are_in_order()
+
+    def _rejects_are_in_order(self):
+        order = {id(one): number for number, one in enumerate(self.kept)}
+        written = [order[id(reject.row)] for reject in self.recorder.rejects]
+        self.must_be(written == sorted(written), "rejects are out of order")
 
     def _deal_with(self, sequence):
         if not self.owed[sequence]:
@@ -249,30 +265,17 @@ class Machine(RuleBasedStateMachine):
         self.settle()
         assert self.woken
 
-    @precondition(lambda self: self.links and not self.ended)
-    @rule(data=st.data(), keys=st.sets(KEYS, min_size=1, max_size=2))
-    def link_becomes_due(self, data, keys):
-        sequence = data.draw(st.sampled_from(self.links))
-        self.links.remove(sequence)
-        self._schedule(sequence, keys)
-
-    @precondition(lambda self: self.gates and not self.ended)
-    @rule(keys=st.sets(KEYS, min_size=1, max_size=2))
-    def another_job_becomes_due(self, keys):
-        self._schedule(None, keys)
-
-    def _schedule(self, sequence, keys):
-        job = Load(None)
-        job.link = sequence
+    def _task(self, sequence, keys):
+        load = Load(None)
+        load.link = sequence
 
         def run():
-            self._gate(job)
-            job.wait()
-            if sequence is not None:
-                self.delivery.release(sequence)
+            self._gate(load)
+            loaded = load.wait()
+            loaded.released += [] if sequence is None else [sequence]
+            return loaded
 
-        self.delivery.schedule(Job(run, {("T", key) for key in keys}))
-        self.settle()
+        return Task(run, {("customers", "T", key) for key in keys})
 
     # Time
 
@@ -283,18 +286,12 @@ class Machine(RuleBasedStateMachine):
         self.settle()
         if not self.ended and seconds >= 1:
             assert self._is_all_covered_out()
-            self._no_batch_is_too_old()
 
     def _is_all_covered_out(self):
         return self._last_out() == self.newest_covered()
 
     def _last_out(self):
         return self.emitted[-1] if self.emitted else 0
-
-    def _no_batch_is_too_old(self):
-        batch = self.delivery._open
-        if batch and self.clock.now - batch.opened_at >= 30:
-            assert not self.delivery._may_start(batch.keys)
 
     # The end
 
@@ -355,8 +352,7 @@ class Machine(RuleBasedStateMachine):
 
     def _end_threads(self):
         self.interrupted = True  # or a reader that is stuck would wait for ever
-        for _ in range(self.delivery._workers._threads):
-            self.delivery._workers._calls.put(None)
+        self.delivery._workers.close()
         self.calls.put(None)
 
     def _bring_to_its_end(self):

@@ -8,14 +8,15 @@ from decimal import Decimal
 import pytest
 
 from target_upwell import json_codec
-from target_upwell.delivery.batch import Row, Source, body_of
+from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.delivery.batch import Row, Source
 from target_upwell.upsert.diff import (
-    compare,
+    body_of,
+    diff,
     group_by_depth,
-    key_of,
+    is_seen_whole,
     merge,
     same,
-    shows,
 )
 
 SOURCE = Source("customers", {})
@@ -177,7 +178,7 @@ def test_json_values_are_equal_or_not(one, other, equal):
 
 
 def changes(null_handling="clear", held_as=None, **properties):
-    change = compare(wanted(**properties), held_as or held(), null_handling)
+    change = diff(wanted(**properties), held_as or held(), null_handling)
     return change.columns, change.rule
 
 
@@ -233,16 +234,13 @@ def test_what_is_sent_is_never_sent_again():
     assert changes(held_as=held(**columns), **properties) == ({}, {})
 
 
-def test_a_rule_is_compared_by_the_members_given_and_sends_the_present_name_along():
+def test_a_rule_is_compared_by_the_members_given_and_nothing_else_is_sent():
     rule = {"id": "rul_1", "dueOption": 30, "other": "x"}
     with_rule = held(customerRule=rule)
     same_rule = {"customerRule": {"data": {"dueOption": 30}}}
     new_rule = {"customerRule": {"data": {"dueOption": 45}}}
     assert changes(held_as=with_rule, **same_rule) == ({}, {})
-    assert changes(held_as=with_rule, **new_rule) == (
-        {"name": "Acme"},
-        {"dueOption": 45},
-    )
+    assert changes(held_as=with_rule, **new_rule) == ({}, {"dueOption": 45})
     assert changes(held_as=with_rule, emailAddress="n@b.example", **new_rule) == (
         {"emailAddress": "n@b.example"},
         {"dueOption": 45},
@@ -250,9 +248,9 @@ def test_a_rule_is_compared_by_the_members_given_and_sends_the_present_name_alon
 
 
 def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_mended():
-    change = compare(wanted(customerRule={"data": {"dueOption": 30}}), held(), "clear")
+    change = diff(wanted(customerRule={"data": {"dueOption": 30}}), held(), "clear")
     assert not change
-    assert [difference.property for difference in change.drift] == ["customerRule"]
+    assert [difference.property for difference in change.relations] == ["customerRule"]
 
 
 @pytest.mark.parametrize(
@@ -267,13 +265,13 @@ def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_mended():
 )
 def test_a_null_clears_a_column_of_the_rule(shown, handling, sent):
     said = wanted(customerRule={"data": {"dueOption": None}})
-    change = compare(said, held(customerRule=shown), handling)
+    change = diff(said, held(customerRule=shown), handling)
     assert change.rule == sent
-    assert change.drift == []
+    assert change.relations == []
 
 
 def test_relations_that_differ_are_noted_and_never_sent():
-    change = compare(
+    change = diff(
         wanted(
             addresses={"data": [{"city": "Oslo"}]},
             contacts={"data": [{"name": "Kari"}]},
@@ -282,8 +280,8 @@ def test_relations_that_differ_are_noted_and_never_sent():
         "clear",
     )
     assert not change
-    assert [difference.property for difference in change.drift] == ["addresses"]
-    assert change.unseen == ["contacts"]
+    assert [difference.property for difference in change.relations] == ["addresses"]
+    assert change.never_shown == ["contacts"]
 
 
 @pytest.mark.parametrize(
@@ -301,27 +299,120 @@ def test_relations_that_differ_are_noted_and_never_sent():
     ],
 )
 def test_addresses_are_compared_as_a_set_on_the_members_given(given, there, equal):
-    change = compare(wanted(addresses={"data": given}), held(addresses=there), "clear")
-    assert (change.drift == []) is equal
+    change = diff(wanted(addresses={"data": given}), held(addresses=there), "clear")
+    assert (change.relations == []) is equal
 
 
 @pytest.mark.parametrize(
     ("properties", "expected"),
     [
         ({"name": "Acme"}, True),
+        ({"name": "Acme", "billToCustomerId": None}, True),
         ({"name": "Other"}, False),
-        ({"name": "Acme", "collectorId": "c"}, True),
-        ({"name": "Acme", "emailAddress": None}, True),
+        ({"name": "Acme", "emailAddress": None}, False),
+        ({"name": "Acme", "collectorId": "c"}, False),
+        ({"name": "Acme", "deletedAt": None}, False),
+        ({"name": "Acme", "contacts": {"data": [{"name": "B"}]}}, False),
         ({"name": "Acme", "addresses": {"data": [{"city": "Oslo"}]}}, False),
         ({"name": "Acme", "customerRule": {"data": {"dueOption": 1}}}, False),
     ],
 )
-def test_a_customer_shows_whether_it_is_what_was_posted(properties, expected):
-    assert shows(held(), wanted(**properties)) is expected
+def test_a_customer_is_seen_whole_only_where_all_that_is_said_is_shown(
+    properties, expected
+):
+    assert is_seen_whole(wanted(**properties), held()) is expected
+
+
+def test_what_is_not_shown_is_sent_again_where_nobody_knows_whether_it_is_right():
+    says = wanted(name="Acme", deletedAt=None, collectorId="c")
+    sure = diff(says, held(), "clear")
+    assert sure.columns == {"collectorId": "c", "deletedAt": None}
+    says = wanted(name="Acme", deletedAt=None)
+    assert not diff(says, held(), "clear")
+    assert diff(says, held(), "clear", certain=False).columns == {"deletedAt": None}
+
+
+def test_of_a_customer_that_exists_unseen_everything_is_sent():
+    says = wanted(
+        name="Acme", emailAddress=None, customerRule={"data": {"dueOption": 3}}
+    )
+    change = diff(says, None, "clear")
+    assert change.columns == {"name": "Acme", "emailAddress": None}
+    assert change.rule == {"dueOption": 3}
+
+
+def test_a_null_in_a_rule_clears_that_column():
+    says = {"customerRule": {"data": {"dueOption": None}}}
+    with_terms = held(customerRule={"id": "r", "dueOption": 30})
+    assert changes(held_as=with_terms, **says) == ({}, {"dueOption": None})
+    without = held(customerRule={"id": "r", "dueOption": None})
+    assert changes(held_as=without, **says) == ({}, {})
+    assert diff(wanted(**says), held(), "clear").relations == []
+    assert not diff(wanted(**says), with_terms, "keep")
+
+
+# Field policies
+
+
+@pytest.mark.parametrize(
+    ("policy", "shown", "sent"),
+    [
+        ("overwrite", "old@b.example", True),
+        ("fill_if_empty", "old@b.example", False),
+        ("fill_if_empty", None, True),
+        ("fill_if_empty", "", True),
+        ("create_only", "old@b.example", False),
+        ("create_only", None, False),
+    ],
+)
+def test_a_field_policy_keeps_what_people_wrote(policy, shown, sent):
+    says = wanted(emailAddress="new@b.example")
+    change = diff(says, held(emailAddress=shown), "clear", {"emailAddress": policy})
+    assert change.columns == ({"emailAddress": "new@b.example"} if sent else {})
+    assert [tuple(one) for one in change.withheld] == (
+        [] if sent else [("emailAddress", shown, "new@b.example")]
+    )
+
+
+def test_a_field_policy_withholds_the_rule_and_what_is_never_shown():
+    policies = {"customerRule": "create_only", "collectorId": "create_only"}
+    says = wanted(collectorId="c", customerRule={"data": {"dueOption": 45}})
+    with_terms = held(customerRule={"id": "r", "dueOption": 30})
+    change = diff(says, with_terms, "clear", policies)
+    assert not change
+    assert [tuple(one) for one in change.withheld] == [
+        ("customerRule.dueOption", 30, 45)
+    ]
+
+
+def test_what_is_equal_is_not_withheld():
+    policies = dict.fromkeys(("name", "emailAddress"), "create_only")
+    says = wanted(name="Acme", emailAddress="a@b.example")
+    change = diff(says, held(), "clear", policies)
+    assert (bool(change), change.withheld) == (False, [])
+
+
+# What an update changes
+
+
+def test_a_change_tells_what_was_there_before():
+    says = wanted(name="New", collectorId="c", customerRule={"data": {"dueOption": 45}})
+    change = diff(says, held(customerRule={"dueOption": 30}), "clear")
+    assert change.changes() == {
+        "name": ("Acme", "New"),
+        "collectorId": (None, "c"),
+        "customerRule.dueOption": (30, 45),
+    }
+
+
+def test_only_what_held_something_counts_as_emptied():
+    says = wanted(emailAddress=None, ccEmailAddresses=[], metadata=None, deletedAt=None)
+    change = diff(says, held(metadata={}), "clear", certain=False)
+    assert sorted(change.cleared()) == ["ccEmailAddresses", "emailAddress"]
 
 
 def test_a_customer_is_known_by_its_source_key():
-    assert key_of(held()) == ("S", "1")
+    assert CUSTOMERS.key_of(held()) == ("S", "1")
 
 
 # Order

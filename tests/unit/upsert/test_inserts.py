@@ -7,17 +7,20 @@ import re
 import pytest
 
 from target_upwell import json_codec
-from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, Source, body_of
+from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, Source
 from target_upwell.exceptions import (
     AmbiguousOutcome,
     Refusal,
     Refused,
+    RetriesExhausted,
     RunError,
     TooLarge,
 )
-from target_upwell.upsert.diff import merge
+from target_upwell.upsert.diff import body_of, merge
 from target_upwell.upsert.inserts import Inserts, Searched
 from target_upwell.upsert.lookups import Lookups
+from target_upwell.upsert.refusals import Refusals
 
 SOURCE = Source("customers", {})
 UNIQUENESS = Refusal(400, "constraint-violation", "Uniqueness violation. duplicate key")
@@ -40,18 +43,21 @@ class Tries:
         self.left = most
         self.waits = []
 
-    def wait(self, why, pause=None):
+    def wait(self, why, pause=None, status=0):
         self.waits.append((why, pause))
         self.left -= 1
         if self.left < 0:
-            raise RunError(why)
+            raise RetriesExhausted(why, status)
 
 
 class Upwell:
     """An account that inserts all or nothing, in memory, with faults of all kinds."""
 
-    def __init__(self, *, bad=(), indexed=False, invisible=(), cap=None, most=None):
+    def __init__(  # noqa: PLR0913 - one for each fault
+        self, *, bad=(), indexed=False, invisible=(), cap=None, most=None, choke=()
+    ):
         self.customers = {}
+        self.choke = {str(i) for i in choke}
         self.bad = {str(i) for i in bad}
         self.indexed = indexed
         self.invisible = {str(i) for i in invisible}
@@ -62,8 +68,8 @@ class Upwell:
         self.next = []
         self.tries = []
 
-    def retry(self, _what):
-        self.tries.append(Tries(3))
+    def retry(self, _what, retries=3):
+        self.tries.append(Tries(retries))
         return self.tries[-1]
 
     def add(self, *ids, **properties):
@@ -75,7 +81,7 @@ class Upwell:
         self.customers[source_id] = {"id": f"cus_{source_id}", **customer}
         return self.customers[source_id]
 
-    def create(self, _resource, bodies):
+    def create(self, _resource, bodies, _retry=None):
         customers = [json_codec.decode(body) for body in bodies]
         self.posts.append([customer["sourceSystemId"] for customer in customers])
         fault = self.next.pop(0) if self.next else None
@@ -84,6 +90,8 @@ class Upwell:
         size = ENVELOPE_BYTES + sum(map(len, bodies)) + len(bodies) - 1
         if self.most is not None and size > self.most:
             raise TooLarge
+        if any(customer["sourceSystemId"] in self.choke for customer in customers):
+            raise AmbiguousOutcome("database query error", None, 500)
         for number, customer in enumerate(customers):
             if customer["sourceSystemId"] in self.bad:
                 row = number if self.indexed else None
@@ -106,8 +114,9 @@ class Upwell:
 
 
 def run(upwell, group, searched=Searched.ONCE, batch_size_bytes=1_000_000):
-    lookups = Lookups(upwell, ROWS)
-    return Inserts(upwell, lookups, batch_size_bytes).run(group, searched)
+    lookups = Lookups(upwell, CUSTOMERS, ROWS)
+    inserts = Inserts(upwell, lookups, Refusals(), CUSTOMERS, batch_size_bytes)
+    return inserts.run(group, searched)
 
 
 def names(keys):
@@ -159,7 +168,7 @@ def test_a_capped_search_is_repeated_until_nobody_is_left():
 def test_those_that_exist_but_that_no_search_shows_are_told_apart(invisible):
     upwell = Upwell(invisible=invisible)
     result = run(upwell, entries(*range(ROWS)))
-    assert {int(entry.key[1]) for entry in result.hidden} == set(invisible)
+    assert {int(entry.key[1]) for entry, _ in result.hidden} == set(invisible)
     assert names(result.created) == set(range(ROWS)) - set(invisible)
     assert not result.refused
 
@@ -168,13 +177,54 @@ def test_those_that_exist_but_that_no_search_shows_are_told_apart(invisible):
 
 
 @pytest.mark.parametrize("indexed", [True, False])
-@pytest.mark.parametrize("bad", [[0], [63], [3, 4, 50], range(ROWS)])
+@pytest.mark.parametrize("bad", [[0], [63], [3, 4, 50], range(1, 15)])
 def test_a_bad_row_costs_one_row(bad, indexed):
     upwell = Upwell(bad=bad, indexed=indexed)
     result = run(upwell, entries(*range(ROWS)))
     assert refused(result) == set(bad)
     assert names(result.created) == set(range(ROWS)) - set(bad)
     assert {refusal.message for _, refusal in result.refused} == {"bad"}
+
+
+def test_where_the_first_rows_are_all_refused_alike_the_rest_is_not_tried():
+    upwell = Upwell(bad=range(ROWS))
+    with pytest.raises(RunError, match=r"were all refused alike.*bad"):
+        run(upwell, entries(*range(ROWS)))
+    assert len(upwell.posts) < ROWS
+
+
+def test_a_column_that_the_key_may_not_set_ends_the_run_with_the_first_refusal():
+    class Narrow(Upwell):
+        def create(self, _resource, bodies, _retry=None):
+            self.posts.append(bodies)
+            words = "field 'collectorId' not found in type: 'CustomersInsertInput'"
+            raise Refused(Refusal(400, "validation-failed", words, 0))
+
+    upwell = Narrow()
+    with pytest.raises(RunError, match=r"^collectorId: .*remove it from the stream"):
+        run(upwell, entries(*range(ROWS), collectorId="c"))
+    assert len(upwell.posts) == 1
+
+
+def test_a_row_that_the_insert_refuses_and_that_exists_is_planned_as_existing():
+    upwell = Upwell(bad=[3], indexed=True)
+    upwell.add(3)
+    result = run(upwell, entries(*range(8)), Searched.NOT)
+    assert names(result.existing) == {3}
+    assert not result.refused
+
+
+def test_a_row_that_upwell_always_chokes_on_costs_one_row():
+    upwell = Upwell(choke=[5])
+    result = run(upwell, entries(*range(ROWS)))
+    assert [(e.key[1], r.status) for e, r in result.refused] == [("5", 500)]
+    assert names(result.created) == set(range(ROWS)) - {5}
+
+
+def test_an_outage_is_not_taken_for_the_fault_of_each_row():
+    upwell = Upwell(choke=range(ROWS))
+    with pytest.raises(RunError, match="one record after the other"):
+        run(upwell, entries(*range(ROWS)))
 
 
 def test_a_bad_row_with_an_index_costs_one_more_request():
@@ -193,9 +243,9 @@ def test_bad_rows_without_an_index_are_found_at_a_bounded_price(bad, most):
 
 def test_an_index_beyond_the_batch_is_not_believed():
     class Confused(Upwell):
-        def create(self, resource, bodies):
+        def create(self, resource, bodies, retry=None):
             try:
-                return super().create(resource, bodies)
+                return super().create(resource, bodies, retry)
             except Refused:
                 raise Refused(Refusal(400, "x", "bad", 500)) from None
 
@@ -210,7 +260,7 @@ def test_bad_existing_and_invisible_rows_in_one_batch_are_all_told_apart():
     result = run(upwell, entries(*range(ROWS)), Searched.NOT)
     assert refused(result) == {1, 2}
     assert names(result.existing) == {10, 11}
-    assert {int(entry.key[1]) for entry in result.hidden} == {30}
+    assert {int(entry.key[1]) for entry, _ in result.hidden} == {30}
     assert names(result.created) == set(range(ROWS)) - {1, 2, 10, 11, 30}
 
 
@@ -220,7 +270,8 @@ def test_bad_existing_and_invisible_rows_in_one_batch_are_all_told_apart():
 def test_a_body_that_is_too_large_is_halved_and_later_batches_are_smaller():
     one = len(entries(10)[0].body) + 1
     upwell = Upwell(most=ENVELOPE_BYTES + 10 * one)
-    inserts = Inserts(upwell, Lookups(upwell, ROWS), 1_000_000)
+    lookups = Lookups(upwell, CUSTOMERS, ROWS)
+    inserts = Inserts(upwell, lookups, Refusals(), CUSTOMERS, 1_000_000)
     inserts.run(entries(*range(10, 50)), Searched.ONCE)
     assert len(upwell.customers) == 40
     upwell.posts.clear()
@@ -275,12 +326,30 @@ def test_unknown_outcomes_in_a_row_are_counted_together():
     assert len(upwell.tries) == 2
 
 
+@pytest.mark.parametrize(
+    "unseen",
+    [
+        {"collectorId": "c"},
+        {"deletedAt": None},
+        {"emailAddress": None},
+        {"contacts": {"data": [{"name": "B"}]}},
+    ],
+)
+def test_what_turns_up_after_a_lost_reply_and_is_not_seen_whole_is_unclear(unseen):
+    upwell = Upwell()
+    upwell.add(1, emailAddress="old@b.example")
+    upwell.next = ["lost request"]
+    result = run(upwell, entries(1, 2, **unseen), Searched.NOT)
+    assert names(result.unclear) == {1}
+    assert names(result.created) == {2}
+
+
 def test_a_customer_that_was_there_before_the_reply_was_lost_is_planned_again():
     upwell = Upwell()
     upwell.add(1, name="An older name")
     upwell.next = ["lost request"]
     result = run(upwell, entries(1, 2), Searched.NOT)
-    assert names(result.existing) == {1}
+    assert names(result.unclear) == {1}
     assert names(result.created) == {2}
 
 

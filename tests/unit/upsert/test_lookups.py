@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import Refusal, Refused, RunError, TooLarge
 from target_upwell.upsert.lookups import Lookups, NewcomerGuess
 
@@ -47,7 +48,7 @@ class Broken:
 
 def test_one_search_finds_a_page_of_customers():
     account = Account(*keys(*range(5)))
-    found = Lookups(account, 200).find(keys(3, 4, 5))
+    found = Lookups(account, CUSTOMERS, 200).find(keys(3, 4, 5))
     assert set(found) == set(keys(3, 4))
     assert found["S", "3"]["id"] == "cus_3"
     assert account.asked == [3]
@@ -55,27 +56,27 @@ def test_one_search_finds_a_page_of_customers():
 
 def test_more_keys_than_a_page_take_more_searches():
     account = Account(*keys(*range(25)))
-    assert len(Lookups(account, 10).find(keys(*range(25)))) == 25
+    assert len(Lookups(account, CUSTOMERS, 10).find(keys(*range(25)))) == 25
     assert account.asked == [10, 10, 5]
 
 
 def test_each_source_system_is_searched_on_its_own():
     account = Account(*keys(1, system="S"), *keys(1, system="T"))
     asked = keys(1, system="S") + keys(1, 2, system="T")
-    assert set(Lookups(account, 200).find(asked)) == {("S", "1"), ("T", "1")}
+    assert set(Lookups(account, CUSTOMERS, 200).find(asked)) == {("S", "1"), ("T", "1")}
     assert account.asked == [1, 2]
 
 
 def test_nothing_asked_is_no_search():
     account = Account()
-    assert Lookups(account, 200).find([]) == {}
-    assert Lookups(account, 200).find_hidden([]) == {}
+    assert Lookups(account, CUSTOMERS, 200).find([]) == {}
+    assert Lookups(account, CUSTOMERS, 200).find_hidden([]) == {}
     assert account.asked == []
 
 
 def test_customers_that_nobody_asked_for_are_no_finding():
     stranger = customer(("S", "9"))
-    assert Lookups(Broken([stranger]), 200).find(keys(1)) == {}
+    assert Lookups(Broken([stranger]), CUSTOMERS, 200).find(keys(1)) == {}
 
 
 def test_a_search_that_ignores_what_it_is_asked_does_not_go_on_for_ever():
@@ -87,7 +88,7 @@ def test_a_search_that_ignores_what_it_is_asked_does_not_go_on_for_ever():
             assert self.searches < 100
             return [customer(("S", str(1000 + n))) for n in range(10)]
 
-    assert Lookups(Careless(), 200).find_hidden(keys(*range(50))) == {}
+    assert Lookups(Careless(), CUSTOMERS, 200).find_hidden(keys(*range(50))) == {}
 
 
 # Size
@@ -95,7 +96,7 @@ def test_a_search_that_ignores_what_it_is_asked_does_not_go_on_for_ever():
 
 def test_a_search_that_is_too_large_is_halved_and_later_ones_are_smaller():
     account = Account(*keys(*range(20)), most_keys=5)
-    lookups = Lookups(account, 20)
+    lookups = Lookups(account, CUSTOMERS, 20)
     assert len(lookups.find(keys(*range(20)))) == 20
     account.asked.clear()
     assert len(lookups.find(keys(*range(20)))) == 20
@@ -103,7 +104,7 @@ def test_a_search_that_is_too_large_is_halved_and_later_ones_are_smaller():
 
 
 def test_a_search_for_one_that_is_too_large_ends_the_run_in_words():
-    lookups = Lookups(Account(most_keys=0), 20)
+    lookups = Lookups(Account(most_keys=0), CUSTOMERS, 20)
     with pytest.raises(RunError, match=r"customers/search.*too large"):
         lookups.find(keys(1, 2, 3))
 
@@ -111,7 +112,7 @@ def test_a_search_for_one_that_is_too_large_ends_the_run_in_words():
 def test_a_search_that_is_refused_ends_the_run_in_words():
     refusal = Refused(Refusal(400, "validation-failed", "no such field"))
     with pytest.raises(RunError, match=r"customers/search.*no such field \(400"):
-        Lookups(Broken(refusal), 20).find(keys(1))
+        Lookups(Broken(refusal), CUSTOMERS, 20).find(keys(1))
 
 
 # Caps
@@ -121,7 +122,7 @@ def test_a_search_that_is_refused_ends_the_run_in_words():
 @pytest.mark.parametrize("present", [1, 10, 73, 200])
 def test_a_full_search_finds_everybody_under_any_cap(cap, present):
     account = Account(*keys(*range(present)), cap=cap)
-    lookups = Lookups(account, 200)
+    lookups = Lookups(account, CUSTOMERS, 200)
     found = lookups.find(keys(*range(200)))
     rest = [key for key in keys(*range(200)) if key not in found]
     found |= lookups.find_hidden(rest)
@@ -130,7 +131,7 @@ def test_a_full_search_finds_everybody_under_any_cap(cap, present):
 
 def test_a_full_search_asks_for_no_more_at_once_than_was_ever_given():
     account = Account(*keys(*range(100)), cap=20)
-    lookups = Lookups(account, 200)
+    lookups = Lookups(account, CUSTOMERS, 200)
     lookups.find(keys(*range(100)))
     account.asked.clear()
     found = lookups.find_hidden(keys(*range(20, 100)))
@@ -140,7 +141,7 @@ def test_a_full_search_asks_for_no_more_at_once_than_was_ever_given():
 
 def test_what_a_full_search_learns_of_the_cap_holds_for_later_searches():
     account = Account(*keys(*range(100)), cap=20)
-    lookups = Lookups(account, 200)
+    lookups = Lookups(account, CUSTOMERS, 200)
     lookups.find(keys(*range(100)))
     lookups.find_hidden(keys(*range(20, 100)))
     account.asked.clear()
@@ -150,7 +151,7 @@ def test_what_a_full_search_learns_of_the_cap_holds_for_later_searches():
 
 def test_few_findings_teach_no_cap():
     account = Account(*keys(1, 2))
-    lookups = Lookups(account, 200)
+    lookups = Lookups(account, CUSTOMERS, 200)
     lookups.find(keys(*range(200)))
     lookups.find_hidden(keys(*range(3, 200)))
     account.asked.clear()
@@ -160,7 +161,7 @@ def test_few_findings_teach_no_cap():
 
 def test_a_full_search_in_which_nobody_exists_costs_little():
     account = Account()
-    assert Lookups(account, 200).find_hidden(keys(*range(200))) == {}
+    assert Lookups(account, CUSTOMERS, 200).find_hidden(keys(*range(200))) == {}
     assert account.asked == [200]
 
 

@@ -1,4 +1,4 @@
-"""The account of links that are owed, by itself."""
+"""The account of children that wait for their parents, by itself."""
 
 from __future__ import annotations
 
@@ -6,131 +6,101 @@ import tracemalloc
 
 import pytest
 
-from target_upwell.delivery.checkpoints import Checkpoints
-from target_upwell.upsert.parents import MOST_KNOWN_PARENTS, DueLink, Links
+from target_upwell.upsert.parents import (
+    MOST_KNOWN_PARENTS,
+    Link,
+    PendingParents,
+    Waiting,
+)
 
 CHILD, OTHER, PARENT, LATER = (("TMSEZ", name) for name in ("c", "d", "p", "q"))
 
 
 @pytest.fixture
-def checkpoints():
-    return Checkpoints()
+def parents():
+    return PendingParents()
 
 
-@pytest.fixture
-def links(checkpoints):
-    return Links(checkpoints.hold, checkpoints.release)
+def test_a_child_waits_until_it_is_resolved(parents):
+    assert parents.add(CHILD, PARENT, 7) == (True, None)
+    assert parents.count([CHILD, OTHER], 7) == 1
+    (due,) = parents.arrived({PARENT: "cus_p"})
+    assert due == Link(CHILD, PARENT, "cus_p")
+    assert parents.waiting(CHILD) == Waiting(PARENT, 7)
+
+    assert parents.resolve(CHILD, PARENT) == Waiting(PARENT, 7)
+
+    assert parents.waiting(CHILD) is None
+    assert not parents
 
 
-def test_state_waits_for_a_link_that_is_owed(checkpoints, links):
-    batch = checkpoints.open()
-    links.owe(CHILD, PARENT, batch)
-    checkpoints.release(batch)
-    checkpoints.note(b"1")
-    assert checkpoints.take() is None
+def test_a_newer_version_replaces_the_older_and_tells_which_batch_is_free(parents):
+    parents.add(CHILD, PARENT, 7)
 
-    links.settle(CHILD, PARENT)
+    assert parents.add(CHILD, LATER, 8) == (True, Waiting(PARENT, 7))
 
-    assert checkpoints.take() == b"1"
+    assert parents.count([CHILD], 7) == 0
+    assert parents.arrived({PARENT: "cus_p"}) == []
+    assert parents.arrived({LATER: "cus_q"}) == [Link(CHILD, LATER, "cus_q")]
 
 
-def test_a_newer_version_replaces_the_debt_and_frees_the_older_batch(
-    checkpoints, links
-):
-    older = checkpoints.open()
-    links.owe(CHILD, PARENT, older)
-    checkpoints.release(older)
-    checkpoints.note(b"older")
-    newer = checkpoints.open()
+def test_resolving_an_older_parent_leaves_the_newer_one(parents):
+    parents.add(CHILD, PARENT, 7)
+    parents.add(CHILD, LATER, 8)
 
-    links.owe(CHILD, LATER, newer)
+    assert parents.resolve(CHILD, PARENT) is None
 
-    assert checkpoints.take() == b"older"
-    assert links.arrived({PARENT: "cus_p"}) == []
-    assert links.arrived({LATER: "cus_q"}) == [DueLink(CHILD, LATER, "cus_q")]
+    assert parents.parents() == [LATER]
 
 
-def test_only_the_first_who_waits_for_a_parent_looks_it_up(checkpoints, links):
-    batch = checkpoints.open()
-
-    assert links.owe(CHILD, PARENT, batch)
-    assert not links.owe(OTHER, PARENT, batch)
-    assert links.parents() == [PARENT]
-    assert set(links.debtors(PARENT)) == {CHILD, OTHER}
+def test_only_the_first_who_waits_for_a_parent_looks_it_up(parents):
+    assert parents.add(CHILD, PARENT, 1)[0]
+    assert not parents.add(OTHER, PARENT, 1)[0]
+    assert parents.parents() == [PARENT]
+    assert set(parents.waiting_children(PARENT)) == {CHILD, OTHER}
 
 
-def test_a_due_link_stays_owed_until_it_is_settled(checkpoints, links):
-    links.owe(CHILD, PARENT, checkpoints.open())
-    (due,) = links.arrived({PARENT: "cus_p"})
-    assert links.is_to_set(due)
-    assert links
-
-    links.settle(CHILD, PARENT)
-
-    assert not links.is_to_set(due)
-    assert not links
+def test_whom_a_child_bills_to_at_present_is_remembered(parents):
+    parents.add(CHILD, PARENT, 1)
+    parents.note(CHILD, "cus_former", "cus_c")
+    assert parents.resolve(CHILD) == Waiting(PARENT, 1, "cus_former", "cus_c")
 
 
-def test_a_due_link_that_a_newer_version_replaced_is_not_set(checkpoints, links):
-    links.owe(CHILD, PARENT, checkpoints.open())
-    (due,) = links.arrived({PARENT: "cus_p"})
-    links.owe(CHILD, LATER, checkpoints.open())
+def test_a_parent_that_was_looked_up_is_kept_and_another_is_not(parents):
+    parents.arrived({PARENT: "cus_p", LATER: "cus_q"}, {PARENT})
 
-    assert not links.is_to_set(due)
-    # And settling the older one does not settle the newer.
-    links.settle(CHILD, PARENT)
-    assert links.parents() == [LATER]
+    assert parents.parent_id(PARENT) == "cus_p"
+    assert parents.parent_id(LATER) is None
 
 
-def test_a_link_that_the_child_has_already_is_not_set_again(checkpoints, links):
-    batch = checkpoints.open()
-    links.owe(CHILD, PARENT, batch)
-    links.holds(CHILD, "cus_p")
-    checkpoints.release(batch)
-    checkpoints.note(b"1")
-    (due,) = links.arrived({PARENT: "cus_p"})
-
-    assert not links.is_to_set(due)
-    assert not links
-    assert checkpoints.take() == b"1"
-
-
-def test_a_parent_that_was_looked_up_is_kept_at_hand_and_another_is_not(links):
-    links.arrived({PARENT: "cus_p", LATER: "cus_q"}, {PARENT})
-
-    assert links.parent_id(PARENT) == "cus_p"
-    assert links.parent_id(LATER) is None
-
-
-def test_the_parents_at_hand_stay_few(links):
+def test_the_known_parents_stay_few(parents):
     for number in range(MOST_KNOWN_PARENTS + 100):
         key = ("TMSEZ", str(number))
-        links.arrived({key: f"cus_{number}"}, {key})
+        parents.arrived({key: f"cus_{number}"}, {key})
 
-    assert len(links._known) == MOST_KNOWN_PARENTS
-    assert links.parent_id(("TMSEZ", "0")) is None
-    assert links.parent_id(("TMSEZ", str(MOST_KNOWN_PARENTS))) is not None
-
-
-def test_settling_what_is_not_owed_does_nothing(links):
-    links.settle(CHILD)
-    links.holds(CHILD, "cus_p")
-
-    assert not links
+    assert len(parents._known) == MOST_KNOWN_PARENTS
+    assert parents.parent_id(("TMSEZ", "0")) is None
+    assert parents.parent_id(("TMSEZ", str(MOST_KNOWN_PARENTS))) is not None
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_owed_links_take_less_than_a_hundred_megabytes(
-    checkpoints, links
+def test_resolving_who_does_not_wait_does_nothing(parents):
+    assert parents.resolve(CHILD) is None
+    parents.note(CHILD, "cus_p")
+
+    assert not parents
+
+
+def test_a_hundred_thousand_waiting_children_take_less_than_a_hundred_megabytes(
+    parents,
 ):
-    batch = checkpoints.open()
     tracemalloc.start()
     try:
         for number in range(100_000):
             child = ("TMSEZ", f"customer-number-{number}")
-            links.owe(child, ("TMSEZ", f"headquarters-{number}"), batch)
-            links.holds(child, f"cus_{number:020}")
-        due = links.arrived({p: f"cus_{n:020}" for n, p in enumerate(links.parents())})
+            parents.add(child, ("TMSEZ", f"headquarters-{number}"), 1)
+            parents.note(child, f"cus_{number:020}")
+        ids = {p: f"cus_{n:020}" for n, p in enumerate(parents.parents())}
+        due = parents.arrived(ids)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -1,0 +1,65 @@
+"""When refusals are no longer about single records.
+
+One bad record costs one record; but where Upwell takes none, finding that out row by
+row helps nobody. This counts what was refused in a row with nothing accepted between.
+"""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from target_upwell.exceptions import RunError
+
+if TYPE_CHECKING:
+    from target_upwell.exceptions import Refusal
+
+MOST_SERVER_ERRORS = 5
+"""Single records in succession that may be answered with 500 before it is an outage.
+"""
+
+MOST_ALIKE = 20
+"""Records that may be refused alike before the first one was accepted."""
+
+
+class Refusals:
+    """The refusals of single records over the whole run; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._any_accepted = False
+        self._server_errors = 0
+        self._alike = 0
+        self._last = ""
+
+    def accepted(self) -> None:
+        """Note that Upwell took something."""
+        with self._lock:
+            self._any_accepted = True
+            self._server_errors = 0
+
+    def note(self, refusal: Refusal) -> None:
+        """Note that a single record was refused.
+
+        Raises:
+            RunError: If the next one would fare no better.
+        """
+        with self._lock:
+            if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self._server_errors += 1
+                if self._server_errors >= MOST_SERVER_ERRORS:
+                    raise RunError(
+                        f"Upwell fails on one record after the other: {refusal}; "
+                        "run it again later, it goes on where it stopped"
+                    )
+            if self._any_accepted:
+                return
+            self._alike = self._alike + 1 if refusal.message == self._last else 1
+            self._last = refusal.message
+            if self._alike >= MOST_ALIKE:
+                raise RunError(
+                    f"the first {self._alike} records were all refused alike, so the "
+                    f"rest is not tried: {refusal}; fix the stream map, or ask Upwell "
+                    "what this API key may do"
+                )
