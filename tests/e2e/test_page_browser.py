@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -308,3 +311,36 @@ def test_a_refused_request_is_found_and_says_why(page, loaded):
     assert page.get_by_text("but found 'USA'").first.is_visible()
     row = page.get_by_role("row", name="B none")
     assert row.get_by_text("this one").is_visible()
+
+
+@pytest.fixture
+def file_view(tmp_path):
+    """The address of the rejects file of a run whose sandbox is left up."""
+    rejects = tmp_path / "rejects.jsonl"
+    record = {"id": "x" * 300, "deep": {"er": {"still": [{"on": "y" * 300}]}}}
+    rejects.write_text(f"{json.dumps(record)}\ntorn {'z' * 300}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "target_upwell.sandbox", "run", "--keep", "--", "true"],
+        env={**os.environ, "TARGET_UPWELL_REJECTS_PATH": str(rejects)},
+        # Apart from a terminal, which would send Ctrl-C here as well.
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        said = next(line for line in process.stderr if "until Ctrl-C" in line)
+        yield f"{said.split()[-1]}?file=rejects"
+        process.terminate()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_file_of_the_run_reads_well(chromium, file_view, width):
+    with chromium.new_page(viewport={"width": width, "height": 800}) as page:
+        page.goto(file_view)
+
+        page.get_by_role("heading", name="Rejects", level=1).wait_for()
+        assert page.get_by_role("main").get_by_role("listitem").count() >= 2
+        assert page.evaluate(STRUCTURE) == SOUND
+        assert page.evaluate(FAINT) == [True, []]
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate(CUT_OFF) == []
