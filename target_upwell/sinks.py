@@ -12,15 +12,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import metrics
-from singer_sdk.exceptions import InvalidRecord
 from singer_sdk.sinks import BatchSink
-from singer_sdk.sinks.core import JSONSchemaValidator
 
 from target_upwell import json_codec
 from target_upwell.customers.mapping import CustomerMapping
 from target_upwell.customers.schema import CUSTOMERS, as_new
 from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, named
 from target_upwell.exceptions import Invalid
+from target_upwell.tap_schema import TapSchema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +54,8 @@ class CustomersStream:
             key_properties: The key properties of what its stream map gives.
 
         Raises:
-            MappingError: If its records can't become customers.
-            InvalidJSONSchema: If they are to be checked by a broken schema.
+            MappingError: If its records can't become customers, or are to be checked
+                by a broken schema.
         """
         self._source = source
         self._most_bytes = settings.batch_size_bytes
@@ -69,9 +68,7 @@ class CustomersStream:
             open_schema=not schema["properties"],
             needs_name=settings.load_method != "update-only",
         )
-        self._validator = (
-            JSONSchemaValidator(schema) if settings.validate_records else None
-        )
+        self._tap_schema = TapSchema(schema) if settings.validate_records else None
 
     @property
     def unmapped_properties(self) -> set[str]:
@@ -86,7 +83,8 @@ class CustomersStream:
             raw: The record as the tap sent it.
         """
         try:
-            self._fit_tap_schema(record)
+            if self._tap_schema:
+                self._tap_schema.check(record)
             customer_input = self._mapping(record)
             body = json_codec.encode(as_new(customer_input))
             if ENVELOPE_BYTES + len(body) > self._most_bytes:
@@ -129,25 +127,6 @@ class CustomersStream:
             invalid=str(reason),
             size=len(json_codec.encode_leniently(raw)),
         )
-
-    def _fit_tap_schema(self, record: dict[str, Any]) -> None:
-        """Check a record against the tap's schema, if the user wants it.
-
-        Raises:
-            Invalid: It does not fit.
-        """
-        if self._validator is None:
-            return
-        try:
-            self._validator.validate(record)
-        except InvalidRecord as error:
-            # The SDK's message quotes the value, which may be personal data.
-            cause: Any = error.__cause__
-            path = ".".join(map(str, cause.absolute_path)) or "the record"
-            raise Invalid(
-                f"{path}: does not fit the tap's schema: {cause.validator} is "
-                f"{str(cause.validator_value)[:100]}"
-            ) from None
 
 
 class CustomersSink(BatchSink):

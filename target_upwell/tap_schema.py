@@ -63,8 +63,8 @@ class TapSchema:
             _Validator.check_schema(schema)
         except (SchemaError, ArithmeticError, RecursionError):
             raise MappingError(
-                "its SCHEMA is not a valid JSON schema, so that validate_records can't "
-                "check records by it"
+                "validate_records: the tap's SCHEMA is not a valid JSON schema, so "
+                "that no record can be checked by it"
             ) from None
         # A registry of its own, so that nothing is fetched.
         self._validator = _Validator(schema, registry=Registry())
@@ -81,8 +81,8 @@ class TapSchema:
         except Unresolvable as unresolvable:
             reference = str(unresolvable.ref)[:_MAX_DUE_CHARACTERS]
             raise MappingError(
-                f"its SCHEMA refers to {reference!r}, which it does not hold, so that "
-                "validate_records can't check records by it"
+                f"validate_records: the tap's SCHEMA refers to {reference!r}, which it "
+                "does not hold, so that no record can be checked by it"
             ) from None
         except RecursionError:
             raise Invalid("the record: it is nested too deeply to be checked") from None

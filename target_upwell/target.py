@@ -10,7 +10,7 @@ import logging
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
-from singer_sdk.exceptions import InvalidJSONSchema, RecordsWithoutSchemaException
+from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 
 from target_upwell.api.check import print_check
@@ -209,11 +209,6 @@ class TargetUpwell(ConfiguredTarget):
             name = source.stream
             place = "" if name == STREAM else f" (the tap's stream {name!r})"
             raise RunError(f"{error}{place}") from None
-        except InvalidJSONSchema:
-            raise RunError(
-                f"stream {source.stream!r}: its SCHEMA is not a JSON schema, so that "
-                "validate_records can't check by it"
-            ) from None
         if not self.sink_exists(STREAM):
             self.add_sink(STREAM, schema, keys)
         return stream

@@ -295,7 +295,7 @@ def test_customers_that_come_after_other_streams_let_state_pass(shared_sandbox, 
 @pytest.mark.parametrize(
     ("properties", "settings", "words"),
     [
-        ({"type": 5}, {"validate_records": True}, "its SCHEMA is no JSON schema"),
+        ({"type": 5}, {"validate_records": True}, "SCHEMA is not a valid JSON schema"),
         (
             "text",
             {"flattening_enabled": True, "flattening_max_depth": 2},
