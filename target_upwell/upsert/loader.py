@@ -19,13 +19,14 @@ from target_upwell.exceptions import GuardStop, Refusal
 from target_upwell.upsert.diff import diff, group_by_depth, merge
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
+from target_upwell.upsert.unseen import Unseen, sets_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from target_upwell.config import Settings
-    from target_upwell.delivery.batch import Batch
+    from target_upwell.delivery.batch import Batch, Row
     from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Change, Customer, Entry
@@ -56,6 +57,7 @@ class Loader:
         guards: Stop a run that would do harm.
         writers: Run updates at the same time.
         guess: Tells when a lookup can be left out.
+        unseen: Customers of which this run has set what Upwell never shows.
     """
 
     settings: Settings
@@ -66,6 +68,7 @@ class Loader:
     guards: Guards
     writers: Workers
     guess: NewcomerGuess = field(default_factory=NewcomerGuess)
+    unseen: Unseen = field(default_factory=Unseen)
 
     def load(self, batch: Batch) -> Loaded:
         """Load a batch; whatever happens, return how far it came.
@@ -115,6 +118,14 @@ class _BatchLoad:
         self._rejects += [
             Reject.invalid(row, row.invalid) for row in self._rows if row.invalid
         ]
+        try:
+            self._load()
+        finally:
+            # Whatever became of them: what was sent may have been carried out.
+            self._tools.unseen.add(self._entries)
+        self._settle()
+
+    def _load(self) -> None:
         method = self._settings.load_method
         if method == "upsert":
             guessed = self._tools.guess.all_new
@@ -133,7 +144,6 @@ class _BatchLoad:
         else:
             self._plan()
             self._update()
-        self._settle()
 
     def _settle(self) -> None:
         """Sum up what was rejected, and who still waits for a parent."""
@@ -233,7 +243,7 @@ class _BatchLoad:
                 held,
                 self._settings.null_handling,
                 self._settings.field_policy,
-                certain=entry.key not in self._unclear,
+                certain=self._is_certain(entry),
             )
             self._plans[entry.key] = _Plan(entry.input, change)
             looked_up += before is None
@@ -242,6 +252,14 @@ class _BatchLoad:
         why = self._tools.guards.admit(looked_up, updated)
         if why:
             raise GuardStop(why)
+
+    def _is_certain(self, entry: Entry) -> bool:
+        """Tell whether what Upwell does not show can be taken for right."""
+        return not (
+            entry.key in self._unclear
+            or entry.key in self._tools.unseen
+            or (len(entry.rows) > 1 and any(map(_sets_unseen, entry.rows)))
+        )
 
     def _update(self) -> None:
         """Update what is found, as far as it differs."""
@@ -333,6 +351,10 @@ def drift_of(entry: Entry, change: Change) -> Iterator[DriftEntry]:
         yield DriftEntry(entry.key, one.property, one.held, one.wanted, "relation")
     for one in change.withheld:
         yield DriftEntry(entry.key, one.property, one.held, one.wanted, "policy")
+
+
+def _sets_unseen(row: Row) -> bool:
+    return sets_unseen(row.input or {})
 
 
 def _hidden(refusal: Refusal) -> Refusal:

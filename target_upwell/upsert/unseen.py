@@ -1,0 +1,50 @@
+"""Which customers this run has set something of that Upwell never shows.
+
+A null in such a property can't be compared, and is sent only along with another change.
+Where this very run has set it before, in an earlier version of the customer, that would
+leave the old value for good: the null is sent then. What is kept is one bit for each
+hash, so memory stays flat; two customers that share one cost a needless update at most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_upwell.customers.schema import PROPERTIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_upwell.resource import SourceKey
+    from target_upwell.upsert.diff import Entry
+
+BITS = 1 << 23
+"""A megabyte of them."""
+
+_NEVER_SHOWN = tuple(
+    one.name for one in PROPERTIES.values() if one.updatable and not one.readable
+)
+
+
+def sets_unseen(customer_input: Mapping[str, Any]) -> bool:
+    """Tell whether an input gives a value to a column that Upwell never shows."""
+    return any(customer_input.get(name) is not None for name in _NEVER_SHOWN)
+
+
+class Unseen:
+    """The customers of a run; threads share it, each with customers of its own."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(BITS // 8)
+
+    def __contains__(self, key: SourceKey) -> bool:
+        """Tell whether such a column of a customer may have been set."""
+        byte, bit = divmod(hash(key) % BITS, 8)
+        return bool(self._bits[byte] & 1 << bit)
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Note the customers of which some version sets such a column."""
+        for entry in entries:
+            if any(sets_unseen(row.input or {}) for row in entry.rows):
+                byte, bit = divmod(hash(entry.key) % BITS, 8)
+                self._bits[byte] |= 1 << bit
