@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import metrics
+from singer_sdk import Target, metrics
 from singer_sdk.sinks import BatchSink
 
 from target_upwell import json_codec
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 STREAM = CUSTOMERS.name
 """The name that a stream has to have after the stream map."""
+
+_SDK_COUNTS = hasattr(Target, "create_sink")
+"""From 0.55 on the SDK's `record_count` is what was drained; before, the target's."""
 
 OLDEST_OPEN_BATCH_SECONDS = 30.0
 """A slow stream's batch is loaded as it is after this, so that STATE can follow."""
@@ -169,7 +172,8 @@ class CustomersSink(BatchSink):
     def add(self, row: Row) -> None:
         """Add a row to the open batch; hand the batch over when it is full."""
         self._report.records_read += 1
-        self.record_counter_metric.increment()
+        if not _SDK_COUNTS:
+            self.record_counter_metric.increment()
         batch = self._open_batch(row)
         if not batch.has_room(row, self._most_bytes):
             self._target.drain_one(self)
