@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch, Source
+    from target_upwell.resource import SourceKey
     from target_upwell.target import TargetUpwell
 
 STREAM = CUSTOMERS.name
@@ -77,6 +78,11 @@ class CustomersStream:
     def unmapped_properties(self) -> set[str]:
         """Names seen up to now that match no customer property."""
         return self._mapping.unmapped_properties
+
+    @property
+    def merged_ids(self) -> dict[SourceKey, tuple[str, str]]:
+        """Source keys that different ids became, with two of these as they came."""
+        return self._mapping.merged_ids
 
     def row(self, record: dict[str, Any], raw: dict[str, Any]) -> Row:
         """Turn a record into a row; one that can't become a customer says why.

@@ -43,10 +43,14 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
 
+    from target_upwell.resource import SourceKey
+
 logger = logging.getLogger("target-upwell")
 
 GRACE_SECONDS = 10.0
 """How long a signal lets requests under way go on."""
+
+_MERGED_SHOWN = 5
 
 
 class TargetUpwell(ConfiguredTarget):
@@ -80,6 +84,7 @@ class TargetUpwell(ConfiguredTarget):
         self._sources: dict[str, Source] = {}
         self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
         self._batch_files = BatchFiles(self.settings.batch_root)
+        self._unmapped_told: set[str] = set()
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
 
@@ -205,6 +210,8 @@ class TargetUpwell(ConfiguredTarget):
             if self.settings.unmapped_properties != "metadata":
                 check_written(STREAM, mapping.written, keys)
             stream = CustomersStream(self.settings, source, schema, keys)
+            if source.stream not in self._streams:
+                self._warn_unmapped(stream.unmapped_properties)
         except MappingError as error:
             name = source.stream
             place = "" if name == STREAM else f" (the tap's stream {name!r})"
@@ -284,26 +291,46 @@ class TargetUpwell(ConfiguredTarget):
                     else "alias one of them in stream_maps"
                 )
             )
-        for streams in self._streams.values():
-            for mapping, _ in streams:
-                mapping.check()
+        ways = [way for ways in self._streams.values() for way in ways]
+        for mapping, _ in ways:
+            mapping.check()
         super().process_endofpipe()
-        self._warn_unmapped()
+        self._warn_unmapped({n for _, one in ways for n in one.unmapped_properties})
+        self._warn_merged({k: v for _, one in ways for k, v in one.merged_ids.items()})
         self.parts.finish()
 
-    def _warn_unmapped(self) -> None:
-        """Name the properties that were dropped, once."""
-        if self.settings.unmapped_properties != "ignore":
+    def _warn_unmapped(self, names: set[str]) -> None:
+        """Name properties that are dropped: once at a stream's SCHEMA, once at the end.
+
+        Args:
+            names: Properties that match no customer property.
+        """
+        new = names - self._unmapped_told
+        if self.settings.unmapped_properties != "ignore" or not new:
             return
-        streams = (stream for pairs in self._streams.values() for _, stream in pairs)
-        names = {name for stream in streams for name in stream.unmapped_properties}
-        if names:
-            logger.warning(
-                "these properties match no customer property and were dropped: %s; "
-                "map them, remove them with null in the stream map, or set "
-                "unmapped_properties",
-                listed(names),
-            )
+        self._unmapped_told |= new
+        logger.warning(
+            "these properties match no customer property and are dropped: %s; map "
+            "them, remove them with null in the stream map, or set unmapped_properties",
+            listed(new),
+        )
+
+    def _warn_merged(self, merged: dict[SourceKey, tuple[str, str]]) -> None:
+        """Name ids that differ in white space or form and are one customer to Upwell.
+
+        Args:
+            merged: Two of the ids as they came, by the source key that they became.
+        """
+        if not merged:
+            return
+        pairs = [" and ".join(ids) for ids in merged.values()]
+        more = len(pairs) - _MERGED_SHOWN
+        logger.warning(
+            "different ids became one customer: %s%s; make them alike in the source or "
+            "the stream map",
+            ", ".join(pairs[:_MERGED_SHOWN]),
+            f" and {more} more" if more > 0 else "",
+        )
 
 
 def _without_values(entry: logging.LogRecord) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from answering_server import Answer, AnsweringServer
 from sandbox_server import Sandbox
 from source_system import BULK, PUT, Source, assert_fates
+from target_command import record, run_target, schema
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,24 @@ def test_unmapped_properties_are_dropped_or_kept(source, setting, metadata):
     warned = [w for w in result.warnings if "'limit', 'terms'" in w]
     assert len(warned) == (setting == "ignore")
     assert_fates(source.load(sent, unmapped_properties=setting), unchanged=1)
+
+
+def test_unmapped_properties_are_named_at_the_schema_and_once_more_at_the_end(source):
+    messages = [schema("id", "name", "terms")]
+    messages += [record(id=str(n), name="A", **{f"made_up_{n}": 1}) for n in range(300)]
+    result = run_target(source.account, messages, source_system=source.name)
+    first, last = (w for w in result.warnings if "match no customer property" in w)
+    assert "'terms'" in first
+    assert "'made_up_0', 'made_up_1', 'made_up_10', " in last
+    assert "and 295 more" in last
+
+
+def test_ids_that_become_one_customer_are_named(source):
+    sent = [{"id": given, "name": "A"} for given in ("10042", "10042 ", "7", "7")]
+    result = source.load(*sent)
+    (line,) = (w for w in result.warnings if "became one customer" in w)
+    assert "'10042' and '10042 '" in line
+    assert "'7'" not in line
 
 
 def test_unmapped_properties_may_reject_the_record(source):

@@ -372,6 +372,7 @@ def real_lines():
         run(clients, record("erp-clients", id="4"), stream_maps={"erp-clients": fails})
         run(customers, record(id="5", name="Acme", billToSourceSystemId="99"))
         run(customers, record(id="5", name="Acme", addresses=[{"city": "Chicago"}]))
+        run(customers, record(id="6", name="Acme"), record(id="6 ", name="Acme"))
         run(customers, b"Hello")
         sandbox.faults(fault_503=100)
         run(customers, good, max_retries=1)
