@@ -96,10 +96,11 @@ class Transport:
                 content = _content(response.raw)
         except (OSError, ValueError, HTTPError, HTTPException) as error:
             why = _TOO_LARGE if session.budget.out_of_bytes else _no_answer(error)
-            raise NoAnswer(why, time.monotonic() - began) from None
-        return Answer(
-            response.status_code, response.headers, content, time.monotonic() - began
-        )
+        else:
+            seconds = time.monotonic() - began
+            return Answer(response.status_code, response.headers, content, seconds)
+        # Out here it holds on to nothing of the failed connection.
+        raise NoAnswer(why, time.monotonic() - began)
 
     def _session(self) -> _Session:
         """Return this thread's session; it keeps its connection alive."""
