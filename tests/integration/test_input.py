@@ -74,7 +74,7 @@ def test_a_record_before_its_schema_is_one_line(account, source):
         (schema("id", "email_address", "EmailAddress", "name"), "emailAddress"),
         (
             {"type": "SCHEMA", "stream": "customers", "schema": {"properties": []}},
-            "no object",
+            "not an object",
         ),
     ],
 )
