@@ -60,9 +60,10 @@ docs: $(READY) ## write settings and properties into the documentation
 pictures: $(READY) ## make the pictures of the documentation again
 	PYTHONPATH=. $(BIN)/python scripts/pictures.py
 
-lint: $(READY) ## check style and types
+lint: $(READY) ## check style, types and the order of the imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy -p target_upwell -p demo -p benchmarks
 	$(BIN)/mypy scripts
 

@@ -11,8 +11,6 @@ import signal
 import sys
 from typing import NoReturn
 
-from target_upwell.singer.signals import EXIT_BY_SIGNAL
-
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 logger = logging.getLogger("target-upwell")
@@ -21,9 +19,7 @@ logger = logging.getLogger("target-upwell")
 def main() -> NoReturn:
     """Run the command, and put each expected failure into one line."""
     # While modules are imported there is nothing to save; the run has its own handler.
-    before = signal.signal(
-        signal.SIGINT, lambda number, _: os._exit(EXIT_BY_SIGNAL + number)
-    )
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         code = _run()
     finally:

@@ -9,7 +9,7 @@ stream to the other, the mapping and the tap's schema, is a `CustomersStream`.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from singer_sdk import Target, metrics
 from singer_sdk.sinks import BatchSink
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch, Source
     from target_upwell.resource import SourceKey
-    from target_upwell.target import TargetUpwell
+    from target_upwell.run import Run
 
 STREAM = CUSTOMERS.name
 """The name that a stream has to have after the stream map."""
@@ -138,12 +138,19 @@ class CustomersStream:
         )
 
 
+class HasRun(Protocol):
+    """What the sink asks of its target beyond the SDK's."""
+
+    settings: Settings
+    parts: Run
+
+
 class CustomersSink(BatchSink):
     """Gathers the customers of a run in batches."""
 
     def __init__(
         self,
-        target: TargetUpwell,
+        target: Target,
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
@@ -151,9 +158,10 @@ class CustomersSink(BatchSink):
         """Prepare for records; the schema is that of the first stream."""
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
-        self._scheduler = target.parts.scheduler
-        self._report = target.parts.report
-        self._most_bytes = target.settings.batch_size_bytes
+        owner = cast("HasRun", target)
+        self._scheduler = owner.parts.scheduler
+        self._report = owner.parts.report
+        self._most_bytes = owner.settings.batch_size_bytes
 
     def get_validator(self) -> None:
         """Have the SDK check nothing: each source stream has a schema of its own."""
