@@ -25,13 +25,24 @@ def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
     """
     part = text[: 4 * most]  # what is never shown need not be looked at
     if not part.isprintable():
-        part = " ".join(part.split())
-        part = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in part)
+        part = _escaped(" ".join(part.split()))
     if len(part) > most or len(text) > 4 * most:
         return f"{part[:most]}..."
     return part
 
 
 def one_id(text: str) -> str:
-    """Return an id or a name as one line of at most `MOST_ID_CHARACTERS`."""
-    return one_line(text, MOST_ID_CHARACTERS)
+    """Return an id or a name as one line of at most `MOST_ID_CHARACTERS`.
+
+    White space that would break the line is escaped too: it tells ids apart.
+    """
+    part = text[: MOST_ID_CHARACTERS + 1]
+    if not part.isprintable():
+        part = _escaped(part)
+    if len(part) > MOST_ID_CHARACTERS:
+        return f"{part[:MOST_ID_CHARACTERS]}..."
+    return part
+
+
+def _escaped(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

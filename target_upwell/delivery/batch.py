@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_upwell.printable import one_id
 from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
@@ -92,4 +93,4 @@ def held_key(resource: str, key: SourceKey) -> Hashable:
 
 def named(stream: str, key: str) -> str:
     """Name a record to a person, in one line."""
-    return f"{stream} {key if key.isprintable() else ascii(key)}"
+    return f"{one_id(stream)} {one_id(key)}"

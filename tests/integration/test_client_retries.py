@@ -13,12 +13,14 @@ from answering_server import (
     CUSTOMER,
     FOUND,
     INPUT,
+    KEY,
     UPDATED,
     Answer,
     create,
     search,
     update,
 )
+from target_command import record, run_target, schema
 
 from target_upwell.api import retry as retry_module
 from target_upwell.api.retry import Retry, retry_after
@@ -244,3 +246,26 @@ def test_a_date_in_retry_after_is_counted_from_now(seconds, least, most):
 )
 def test_whatever_else_stands_in_retry_after_is_passed_over(value):
     assert retry_after(value) is None
+
+
+def test_the_summary_counts_one_retry_where_one_request_was_sent_again():
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        dead = Dead(nobody.getsockname()[1])
+        messages = [schema("id", "name"), record(id="1", name="A")]
+        result = run_target(dead, messages, max_retries=1)
+    assert "2 requests, 1 retry," in result.summary
+
+
+class Dead:
+    """An account that nobody is at."""
+
+    def __init__(self, port):
+        self._url = f"http://127.0.0.1:{port}/api/rest"
+
+    def env(self, source_system):
+        return {
+            "TARGET_UPWELL_API_URL": self._url,
+            "TARGET_UPWELL_API_KEY": KEY,
+            "TARGET_UPWELL_SOURCE_SYSTEM": source_system,
+        }

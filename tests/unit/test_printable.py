@@ -36,4 +36,17 @@ def test_any_text_becomes_one_short_printable_line(text, most):
 
 
 def test_an_id_is_shown_shorter_than_other_text():
+    assert one_id("9" * MOST_ID_CHARACTERS) == "9" * MOST_ID_CHARACTERS
     assert one_id("9" * 300) == "9" * MOST_ID_CHARACTERS + "..."
+
+
+def test_ids_that_differ_in_white_space_are_told_apart():
+    assert one_id("10\n042") == r"10\n042"
+    assert one_id(" 10\t042 ") == r" 10\t042 "
+
+
+@given(st.text(st.characters()))
+def test_any_id_becomes_one_short_printable_line(text):
+    shown = one_id(text)
+    assert shown.isprintable()
+    assert len(shown) <= MOST_ID_CHARACTERS + 3
