@@ -218,8 +218,8 @@ def test_nothing_personal_but_source_keys_is_in_any_line_at_info_and_above(
     maps = {
         "customers": {
             "sourceSystemId": "id",
-            "checked": "int(size)",
-            "extra": "emailAddress.lower() if emailAddress else None",
+            "collectorId": "int(size)",
+            "emailAddress": "emailAddress.lower() if emailAddress else None",
         }
     }
     account.faults(refuse_name="^Refused")
