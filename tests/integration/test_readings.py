@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from source_system import BULK, PUT, Source
 
@@ -69,3 +71,97 @@ def test_customers_that_a_search_hides_are_updated_and_not_created_twice(
     assert source.refused.keys() == {BULK}, "found out by the key that is taken"
     assert source["1"]["name"] == "Gone too"
     assert len(account.customers()) == 3
+
+
+def test_columns_that_can_not_be_updated_are_left_out_and_become_drift(
+    source, account, tmp_path
+):
+    drift = tmp_path / "drift.jsonl"
+    first = [
+        {"id": str(n), "name": f"A{n}", "emailAddress": f"old{n}@a.example"}
+        for n in range(30)
+    ]
+    later = [
+        {**one, "name": f"B{n}", "emailAddress": "new@a.example"}
+        for n, one in enumerate(first)
+    ]
+    source.load(*first)
+    account.readings(not_updatable=["emailAddress"])
+
+    result = source.load(*later, drift_path=str(drift))
+
+    assert "30 updated" in result.summary
+    assert "0 rejected" in result.summary
+    assert [source[str(n)]["name"] for n in range(30)] == [f"B{n}" for n in range(30)]
+    assert source["7"]["emailAddress"] == "old7@a.example"
+    said = [w for w in result.warnings if w.startswith("emailAddress: ")]
+    assert len(said) == 1
+    lines = [json.loads(line) for line in drift.read_text().splitlines()]
+    assert {one["sourceSystemId"] for one in lines} == {one["id"] for one in first}
+    assert (lines[0]["property"], lines[0]["source"]) == (
+        "emailAddress",
+        "new@a.example",
+    )
+    assert source.refused[PUT] <= 8, "each update that was under way at most"
+
+
+def test_a_column_of_the_rule_that_can_not_be_updated_becomes_drift(source, account):
+    source.load({"id": "1", "name": "A", **RULE})
+    account.readings(rule_not_updatable=["dueOption"])
+
+    result = source.load({"id": "1", "name": "A", "customerRule": {"dueOption": 45}})
+
+    assert "0 updated, 1 unchanged" in result.summary
+    assert source["1"]["customerRule"]["dueOption"] == 30
+    assert [w for w in result.warnings if "customerRule.dueOption" in w]
+
+
+@pytest.mark.parametrize("max_rejects", [0, -1])
+def test_a_column_that_can_not_be_inserted_ends_the_run_at_once(
+    source, account, tmp_path, max_rejects
+):
+    account.readings(not_insertable=["collectorId"])
+    rows = [{"id": str(n), "name": f"A{n}", "collectorId": "c"} for n in range(600)]
+    kept = {"rejects_path": str(tmp_path / "r.jsonl")} if max_rejects else {}
+
+    result = source.run(*rows, max_rejects=max_rejects, **kept)
+
+    assert result.code == 1
+    assert result.states == []
+    assert result.errors[-1].startswith("collectorId: ")
+    assert "remove it from the stream map" in result.errors[-1]
+    assert sum(source.refused.values()) < 10
+    assert not account.customers()
+
+
+def test_where_every_record_is_refused_alike_the_rest_is_not_tried(
+    source, account, tmp_path
+):
+    account.faults(refuse_name=".")
+    rows = [{"id": str(n), "name": f"A{n}"} for n in range(3000)]
+
+    result = source.run(*rows, max_rejects=-1, rejects_path=str(tmp_path / "r.jsonl"))
+
+    assert result.code == 1
+    assert result.states == []
+    assert "refused alike" in result.errors[-1]
+    assert sum(source.refused.values()) < 300
+
+
+def test_an_account_that_takes_a_missing_set_is_served_as_well(source, account):
+    account.readings(missing_set_is_empty=True)
+    source.load({"id": "1", "name": "A", **RULE})
+
+    source.load({"id": "1", "name": "B", "customerRule": {"dueOption": 45}})
+
+    assert source["1"]["name"] == "B"
+    assert source["1"]["customerRule"]["dueOption"] == 45
+
+
+def test_a_rule_that_becomes_null_is_cleared_by_the_rules_own_input(source):
+    source.load({"id": "1", "name": "A", **RULE})
+
+    result = source.load({"id": "1", "name": "A", "customerRule": {"dueOption": None}})
+
+    assert "1 updated" in result.summary
+    assert source["1"]["customerRule"]["dueOption"] is None
