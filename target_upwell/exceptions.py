@@ -117,7 +117,7 @@ class Refusal:
 
     @property
     def is_uniqueness(self) -> bool:
-        """Whether it is about a customer that exists already.
+        """Whether it is about a record that exists already.
 
         The text is Hasura's (SEEN in Upwell's integration patterns), the code that of
         Upwell's page on error codes. The name of the constraint is not known.

@@ -34,26 +34,39 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class RelatedRow:
+    """A row beside a record whose columns the record's update sets too.
+
+    Attributes:
+        property: The property of a record that holds it.
+        input: The key of the request for its columns.
+        reply: The key of the reply that counts such rows.
+        columns: Its columns, as far as they are known.
+    """
+
+    property: str
+    input: str
+    reply: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class UpdateEndpoint:
-    """The update of one record by its source key, with that of a related row.
+    """The update of one record by its source key.
 
     Attributes:
         endpoint: Where it is.
         input: The key of the request for the record's columns.
-        related_input: That for the columns of the related row.
-        related_reply: The key of the reply that counts related rows.
         columns: The columns that are documented, those of the source key included.
-        related_columns: Those of the related row, as far as they are known.
         free_columns: Columns that take any JSON value.
+        related: The row beside it that the update sets too, if it has one.
     """
 
     endpoint: Endpoint
     input: str
-    related_input: str
-    related_reply: str
     columns: tuple[str, ...]
-    related_columns: tuple[str, ...]
-    free_columns: frozenset[str]
+    free_columns: frozenset[str] = frozenset()
+    related: RelatedRow | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class Resource:
         name: Its name, and that of its streams; in the plural.
         singular: What one record of it is called.
         key: The properties that make the source key: the system, and the id in it.
+        properties: All that an input of a bulk insert may hold.
         bulk: Inserts many.
         search: Finds some.
         update: Changes the columns of one.
@@ -77,6 +91,7 @@ class Resource:
     name: str
     singular: str
     key: tuple[str, str]
+    properties: frozenset[str]
     bulk: Endpoint
     search: Endpoint
     update: UpdateEndpoint

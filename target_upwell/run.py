@@ -95,7 +95,9 @@ class Run:
         lookups = Lookups(client, CUSTOMERS, settings.batch_size_rows)
         refusals = Refusals()
         updates = Updates(client, lookups, refusals, CUSTOMERS)
-        guards = Guards(settings.max_updated_percent, settings.max_cleared_percent)
+        guards = Guards(
+            CUSTOMERS, settings.max_updated_percent, settings.max_cleared_percent
+        )
         self._writers = Workers(parallel, "request")
         self._dry_run = DryRun(settings, lookups, guards)
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)

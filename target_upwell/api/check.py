@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from target_upwell.api.replies import Record
     from target_upwell.api.transport import Answer
     from target_upwell.config import Settings
-    from target_upwell.resource import Endpoint, Resource
+    from target_upwell.resource import Endpoint, RelatedRow, Resource
 
 MOST_ASKED = 50
 """Records to ask for at once: more than the ten that the API gives by default."""
@@ -107,7 +107,7 @@ class Check:
         limiter = RateLimiter(1, stop)
         self._client = Client(settings, limiter, stop, lambda *_, **__: None)
         self._of_system = {resource.key[0]: {"_eq": settings.source_system}}
-        # Of a customer that nobody has.
+        # Of a record that nobody has.
         self._absent = settings.source_system, f"target-upwell-check-{uuid.uuid4()}"
 
     def findings(self) -> Iterator[Finding]:
@@ -162,13 +162,13 @@ class Check:
             self._of_system,
             (source_id,),
             f"a search can be ordered by {source_id}",
-            "missing_customers has to stay at ignore",
+            f"missing_{name} has to stay at ignore",
         )
         yield self._condition(
             {**self._of_system, deleted: {"_isNull": True}},
             (),
             f"a search can leave out {name} that have {deleted}",
-            f"missing_customers counts {name} again that are marked as deleted",
+            f"missing_{name} counts {name} again that are marked as deleted",
         )
 
     def _search_of(self, ids: Sequence[str]) -> Iterator[Finding]:
@@ -233,7 +233,8 @@ class Check:
             )
             return
         yield _good(f"the key may update {name}")
-        yield self._update_without_related()
+        if resource.update.related:
+            yield self._update_without(resource.update.related)
         if self._unknown_field({NO_COLUMN: _UNFIT}, {}) == NO_COLUMN:
             yield from self._columns()
             yield from self._related_columns()
@@ -244,14 +245,14 @@ class Check:
                 "rejects what is refused"
             )
 
-    def _update_without_related(self) -> Finding:
+    def _update_without(self, related: RelatedRow) -> Finding:
         """Find out which reading of the documentation holds."""
         update = self._resource.update
         key = dict(zip(self._resource.key, self._absent, strict=True))
         answer = self._ask(update.endpoint, {**key, update.input: {}})
         taken = meaning_of(answer.status) is Meaning.DONE
         return _good(
-            f"an update without {update.related_input} is "
+            f"an update without {related.input} is "
             f"{'accepted' if taken else 'refused'}; the target always sends it"
         )
 
@@ -279,9 +280,11 @@ class Check:
 
     def _related_columns(self) -> Iterator[Finding]:
         """Find out which columns of the related row can be updated."""
-        update = self._resource.update
-        for name in update.related_columns:
-            where = f"{name} of {update.related_input}"
+        related = self._resource.update.related
+        if related is None:
+            return
+        for name in related.columns:
+            where = f"{name} of {related.input}"
             if self._unknown_field({}, {name: _UNFIT}) == name:
                 yield _bad(
                     f"{where} can't be updated with this key: the target lists "

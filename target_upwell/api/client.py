@@ -187,14 +187,14 @@ class Client:
     ) -> Update:
         """Change the columns of one record, and those of its related row.
 
-        Both inputs are always sent: Hasura takes an empty set, and refuses the null
+        All inputs are always sent: Hasura takes an empty set, and refuses the null
         that one left out becomes (INFERRED).
 
         Args:
             resource: Its resource, one that has an update.
             key: Its source key.
             columns: Columns to set; a null clears one.
-            related: Columns of its related row to set.
+            related: Columns of its related row to set, if it has one.
 
         Raises:
             Refused: If Upwell turned it down.
@@ -207,8 +207,9 @@ class Client:
         request = {
             **dict(zip(resource.key, key, strict=True)),
             update.input: columns,
-            update.related_input: related,
         }
+        if update.related:
+            request[update.related.input] = related
         return self._send_until_known(
             update.endpoint, json_codec.encode(request), partial(read_update, resource)
         )

@@ -28,7 +28,7 @@ class Update(NamedTuple):
     """How many rows an update touched, and how many of the related rows."""
 
     rows: int
-    related: int
+    related: int = 0
 
 
 class _Touched(Struct):
@@ -79,19 +79,12 @@ def read_update(resource: Resource, reply: bytes) -> Update:
         NotJSON: If the reply is not what an update replies.
     """
     update = resource.update
-    kind = _reply(
-        (update.endpoint.reply, _Touched | None),
-        (update.related_reply, _Touched | None, None),
-    )
-    content = json_codec.decode_as(kind, reply)
-    rows, related = (
-        touched.affectedRows if touched else 0
-        for touched in (
-            getattr(content, update.endpoint.reply),
-            getattr(content, update.related_reply),
-        )
-    )
-    return Update(rows, related)
+    fields: list[tuple[Any, ...]] = [(update.endpoint.reply, _Touched | None)]
+    if update.related:
+        fields.append((update.related.reply, _Touched | None, None))
+    content = json_codec.decode_as(_reply(*fields), reply)
+    counts = (getattr(content, name) for name, *_ in fields)
+    return Update(*(touched.affectedRows if touched else 0 for touched in counts))
 
 
 def _key(resource: Resource, record: Record) -> tuple[str | None, ...]:

@@ -17,7 +17,7 @@ import jsonschema_rs
 import msgspec
 
 from target_upwell.customers.values import kind_of, shown_name
-from target_upwell.resource import Endpoint, Resource, UpdateEndpoint
+from target_upwell.resource import Endpoint, RelatedRow, Resource, UpdateEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,32 +114,6 @@ class Customer(_Identity, total=False):
     name: str | None
 
 
-CUSTOMERS = Resource(
-    name="customers",
-    singular="customer",
-    key=("sourceSystem", "sourceSystemId"),
-    bulk=Endpoint("POST", "/bulk-customers", "createCustomers"),
-    search=Endpoint("POST", "/customers/search", "customers"),
-    update=UpdateEndpoint(
-        Endpoint("PUT", "/customers", "updateCustomer"),
-        input="input",
-        related_input="customerRulesInput",
-        related_reply="updateCustomerRules",
-        columns=tuple(name for name, known in PROPERTIES.items() if known.updatable),
-        related_columns=("dueOption",),
-        free_columns=frozenset({"metadata"}),
-    ),
-    deleted="deletedAt",
-    record=Customer,
-    hints={
-        "country: '...' is not a country": (
-            "translate it in the stream map, with its two-letter code for XX: "
-            "'XX' if country == {value} else country"
-        )
-    },
-)
-"""SEEN in Upwell's reference; the shapes of the replies too."""
-
 BILL_TO = "billToSourceSystemId"
 """The parent by its id in the source: this target's own, never sent."""
 
@@ -151,6 +125,36 @@ NAME = "name"
 
 RULE = "customerRule"
 """The relation whose columns an update can set."""
+
+CUSTOMERS = Resource(
+    name="customers",
+    singular="customer",
+    key=("sourceSystem", "sourceSystemId"),
+    properties=frozenset(PROPERTIES),
+    bulk=Endpoint("POST", "/bulk-customers", "createCustomers"),
+    search=Endpoint("POST", "/customers/search", "customers"),
+    update=UpdateEndpoint(
+        Endpoint("PUT", "/customers", "updateCustomer"),
+        input="input",
+        columns=tuple(name for name, known in PROPERTIES.items() if known.updatable),
+        free_columns=frozenset({"metadata"}),
+        related=RelatedRow(
+            property=RULE,
+            input="customerRulesInput",
+            reply="updateCustomerRules",
+            columns=("dueOption",),
+        ),
+    ),
+    deleted="deletedAt",
+    record=Customer,
+    hints={
+        "country: '...' is not a country": (
+            "translate it in the stream map, with its two-letter code for XX: "
+            "'XX' if country == {value} else country"
+        )
+    },
+)
+"""SEEN in Upwell's reference; the shapes of the replies too."""
 
 ADDRESS_MEMBERS = (
     "city",

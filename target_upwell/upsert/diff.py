@@ -7,9 +7,8 @@ values out. Promises 2 and 3 live here: re-sending what is right already plans n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from target_upwell import json_codec
 from target_upwell.customers.schema import (
@@ -21,6 +20,7 @@ from target_upwell.customers.schema import (
     RULE,
     as_new,
 )
+from target_upwell.upsert.plan import Change, Difference, Entry, is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,88 +40,15 @@ _NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
 _PARENT_NAMES = (BILL_TO, PARENT)
 
 
-@dataclass(slots=True)
-class Entry:
-    """One customer of a batch: its rows, overlaid in the order in which they came.
-
-    Attributes:
-        key: Its source key.
-        input: The customer input to bring about.
-        body: The input encoded as a new customer.
-        rows: The records that it is made of; they share its outcome.
-    """
-
-    key: SourceKey
-    input: dict[str, Any]
-    body: bytes
-    rows: list[Row]
-
-    def set(self, name: str, value: str | None) -> None:
-        """Set a property that was not in the record as it came."""
-        self.input = {**self.input, name: value}
-        self.body = body_of(self.input)
-
-
-class Difference(NamedTuple):
-    """A property that differs and that is not updated."""
-
-    property: str
-    held: Any
-    wanted: Any
-
-
-@dataclass(slots=True)
-class Change:
-    """What an update has to change, and what it can't or must not.
-
-    Attributes:
-        columns: Columns of the customer to set.
-        rule: Columns of its rule to set.
-        held: What Upwell shows of each of them, by property; nothing if it shows none.
-        relations: Relations that differ and can't be changed.
-        withheld: Differences that a field policy keeps from being sent.
-        never_shown: Relations that Upwell never shows, so nobody knows whether they
-            differ.
-    """
-
-    columns: dict[str, Any] = field(default_factory=dict)
-    rule: dict[str, Any] = field(default_factory=dict)
-    held: dict[str, Any] = field(default_factory=dict)
-    relations: list[Difference] = field(default_factory=list)
-    withheld: list[Difference] = field(default_factory=list)
-    never_shown: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to send."""
-        return bool(self.columns or self.rule)
-
-    def changes(self) -> dict[str, tuple[Any, Any]]:
-        """Return each property that changes, with its value before and after."""
-        after = {**self.columns, **{rule_column(n): v for n, v in self.rule.items()}}
-        return {name: (self.held.get(name), value) for name, value in after.items()}
-
-    def cleared(self) -> list[str]:
-        """Return the properties that hold something in Upwell and will hold nothing."""
-        return [
-            name
-            for name, (before, after) in self.changes().items()
-            if is_empty(after) and not is_empty(before)
-        ]
-
-
-def rule_column(name: str) -> str:
-    """Name a column of the rule among the properties of a customer."""
-    return f"{RULE}.{name}"
-
-
-def is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether a value says nothing: null, or empty text, list or object."""
-    return value is None or value in ("", [], {})
-
-
 def body_of(customer_input: Mapping[str, Any]) -> bytes:
     """Encode an input as a new customer."""
     return json_codec.encode(as_new(customer_input))
+
+
+def set_parent(entry: Entry, parent_id: str | None) -> None:
+    """Set whom a customer bills to, by the parent's Upwell id."""
+    entry.input = {**entry.input, PARENT: parent_id}
+    entry.body = body_of(entry.input)
 
 
 def merge(rows: Iterable[Row], null_handling: NullHandling = "clear") -> list[Entry]:
@@ -259,21 +186,24 @@ def _diff_rule(
             change.relations.append(Difference(RULE, None, wanted))
         return
     hidden_nulls: dict[str, None] = {}
+    sent = False
     for name, member in members.items():
+        column = f"{RULE}.{name}"
         shown = name in held
         own = held.get(name)
-        if _is_in_sync(rule_column(name), member, own, null_handling, shown=shown):
+        if _is_in_sync(column, member, own, null_handling, shown=shown):
             continue
         if _withholds(policy, own, shown=shown):
             if shown:
-                change.withheld.append(Difference(rule_column(name), own, member))
+                change.withheld.append(Difference(column, own, member))
         elif member is None and not shown:
-            hidden_nulls[name] = None
+            hidden_nulls[column] = None
         else:
-            change.rule[name] = member
-            change.held[rule_column(name)] = own
-    if change.rule:
-        change.rule.update(hidden_nulls)
+            change.columns[column] = member
+            change.held[column] = own
+            sent = True
+    if sent:
+        change.columns.update(hidden_nulls)
 
 
 def _diff_relation(

@@ -16,7 +16,7 @@ from target_upwell.customers.schema import BILL_TO, CUSTOMERS, NAME, PARENT, as_
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome, Reject
 from target_upwell.delivery.scheduler import Loaded
 from target_upwell.reporting.words import counted
-from target_upwell.upsert.diff import diff, merge, parent_of
+from target_upwell.upsert.diff import diff, merge, parent_of, set_parent
 from target_upwell.upsert.loader import NO_NAME, drift_of
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from target_upwell.delivery.batch import Batch
     from target_upwell.delivery.outcomes import Outcomes
     from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Change, Customer, Entry
+    from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.guards import Guards
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.plan import Change, Entry
 
 logger = logging.getLogger("target-upwell.dry-run")
 
@@ -116,12 +117,12 @@ class DryRun:
         with self._lock:
             self._without_parent.pop(entry.key, None)
             if parent in found:
-                entry.set(PARENT, found[parent]["id"])
+                set_parent(entry, found[parent]["id"])
             elif parent is not None:
                 own = held.get(PARENT) if held else None
                 self._without_parent[entry.key] = parent, own
             elif BILL_TO in entry.input and PARENT not in entry.input:
-                entry.set(PARENT, None)
+                set_parent(entry, None)
 
     def _plan_existing(
         self, entry: Entry, held: Customer, outcomes: Outcomes

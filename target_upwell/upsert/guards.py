@@ -13,23 +13,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from target_upwell.resource import Resource
+
 FEWEST_LOOKED_UP = 100
-"""Existing customers that a run has looked up before a percentage means anything."""
+"""Existing records that a run has looked up before a percentage means anything."""
 
 FEWEST_CONCERNED = 20
-"""Customers concerned before a guard stops a run."""
+"""Records concerned before a guard stops a run."""
 
 
 class Guards:
-    """What a run has planned for existing customers; threads share it."""
+    """What a run has planned for existing records; threads share it."""
 
-    def __init__(self, max_updated_percent: int, max_cleared_percent: int) -> None:
+    def __init__(
+        self, resource: Resource, max_updated_percent: int, max_cleared_percent: int
+    ) -> None:
         """Guard an account.
 
         Args:
-            max_updated_percent: Of the customers looked up, how many may change.
+            resource: What is loaded.
+            max_updated_percent: Of the records looked up, how many may change.
             max_cleared_percent: Likewise for each property, how many may lose it.
         """
+        self._those = f"existing {resource.name} that it has looked up"
         self._max_updated = max_updated_percent
         self._max_cleared = max_cleared_percent
         self._lock = threading.Lock()
@@ -41,8 +47,8 @@ class Guards:
         """Take a plan into account, before any of it is written.
 
         Args:
-            looked_up: Existing customers that it is about.
-            updated: For each customer that it changes, the properties that it empties.
+            looked_up: Existing records that it is about.
+            updated: For each record that it changes, the properties that it empties.
 
         Returns:
             Why the run must stop, naming the property, the counts and the setting; None
@@ -56,16 +62,15 @@ class Guards:
             if self._is_over(self._updated, self._max_updated):
                 return (
                     f"this run would change {self._updated} of the "
-                    f"{self._looked_up} existing customers that it has looked up, more "
-                    f"than {self._max_updated}%: check the source, or raise "
-                    "max_updated_percent"
+                    f"{self._looked_up} {self._those}, more than {self._max_updated}%: "
+                    "check the source, or raise max_updated_percent"
                 )
             for name, count in self._cleared.most_common():
                 if self._is_over(count, self._max_cleared):
                     return (
                         f"{name}: this run would empty it for {count} of the "
-                        f"{self._looked_up} existing customers that it has looked up, "
-                        f"more than {self._max_cleared}%: check the source, or raise "
+                        f"{self._looked_up} {self._those}, more than "
+                        f"{self._max_cleared}%: check the source, or raise "
                         "max_cleared_percent"
                     )
             return None

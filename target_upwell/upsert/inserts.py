@@ -1,7 +1,7 @@
 """Creating records with an API that inserts all or nothing and refuses duplicates.
 
 A bulk insert may be refused for one of its rows, or its answer may be lost. Either way
-this finds out, at a bounded price, what became of each customer: promise 3, one bad
+this finds out, at a bounded price, what became of each record: promise 3, one bad
 record costs one record, and of promise 2 that nothing is ever posted twice blindly.
 """
 
@@ -13,7 +13,6 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import PROPERTIES
 from target_upwell.delivery.batch import ENVELOPE_BYTES
 from target_upwell.exceptions import (
     AmbiguousOutcome,
@@ -23,16 +22,16 @@ from target_upwell.exceptions import (
     RunError,
     TooLarge,
 )
-from target_upwell.upsert.diff import is_seen_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from target_upwell.api.client import Client
+    from target_upwell.api.replies import Record
     from target_upwell.api.retry import Retry
     from target_upwell.resource import Resource, SourceKey
-    from target_upwell.upsert.diff import Customer, Entry
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.plan import Entry
     from target_upwell.upsert.refusals import Refusals
 
 RETRIES_OF_A_HALF = 2
@@ -49,10 +48,10 @@ class Searched(IntEnum):
 
 @dataclass(slots=True)
 class _Group:
-    """Customers to post together.
+    """Records to post together.
 
     Attributes:
-        entries: The customers.
+        entries: The records.
         searched: How hard Upwell was searched for them.
         retry: The retries, once an outcome was ambiguous. What is found after that may
             have been created by this run, or may have been there all along.
@@ -78,21 +77,20 @@ class _Group:
 
 @dataclass(slots=True)
 class Inserted:
-    """What became of customers that were to be created.
+    """What became of records that were to be created.
 
     Attributes:
-        created: The new customers as Upwell shows them.
-        existing: Customers that were there already.
-        unclear: Customers that turned up after an ambiguous outcome, and of which
-            Upwell does not show everything that the input says. They may be old.
-        hidden: Customers that exist, says Upwell, but that no search shows, with its
-            words.
-        refused: Customers that can't be created, and Upwell's words.
+        created: The new ones as Upwell shows them.
+        existing: Those that were there already.
+        unclear: Those that turned up after an ambiguous outcome: this run may have
+            created them, or they may be old.
+        hidden: Those that exist, says Upwell, but that no search shows, with its words.
+        refused: Those that can't be created, and Upwell's words.
     """
 
-    created: dict[SourceKey, Customer] = field(default_factory=dict)
-    existing: dict[SourceKey, Customer] = field(default_factory=dict)
-    unclear: dict[SourceKey, Customer] = field(default_factory=dict)
+    created: dict[SourceKey, Record] = field(default_factory=dict)
+    existing: dict[SourceKey, Record] = field(default_factory=dict)
+    unclear: dict[SourceKey, Record] = field(default_factory=dict)
     hidden: list[tuple[Entry, Refusal]] = field(default_factory=list)
     refused: list[tuple[Entry, Refusal]] = field(default_factory=list)
 
@@ -125,10 +123,10 @@ class Inserts:
         self._most_bytes = batch_size_bytes
 
     def run(self, entries: Sequence[Entry], searched: Searched) -> Inserted:
-        """Create customers, each of them once.
+        """Create records, each of them once.
 
         Args:
-            entries: The customers; those of a batch, so that one request holds them.
+            entries: What they are to be; a batch, so that one request holds it.
             searched: How hard Upwell was searched for them.
 
         Raises:
@@ -151,7 +149,7 @@ class Inserts:
     def _post(self, group: _Group, result: Inserted) -> Iterator[_Group]:
         """Post a group; what is left to do is yielded."""
         try:
-            customers = self._client.create(
+            records = self._client.create(
                 self._resource, [entry.body for entry in group.entries], group.retry
             )
         except AmbiguousOutcome as ambiguous:
@@ -162,7 +160,7 @@ class Inserts:
             yield from self._after_refusal(group, refused.refusal, result)
         else:
             self._refusals.accepted()
-            created = {self._resource.key_of(one): one for one in customers}
+            created = {self._resource.key_of(one): one for one in records}
             result.created.update(created)
             rest = group.without(set(created))
             if rest.entries:
@@ -198,7 +196,7 @@ class Inserts:
 
     def _after_too_large(self, group: _Group, result: Inserted) -> Iterator[_Group]:
         if len(group.entries) == 1:
-            words = "this customer alone is too large for Upwell"
+            words = f"this {self._resource.singular} alone is too large for Upwell"
             refusal = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "", words)
             result.refused.append((group.entries[0], refusal))
             return
@@ -211,11 +209,11 @@ class Inserts:
     def _after_refusal(
         self, group: _Group, refusal: Refusal, result: Inserted
     ) -> Iterator[_Group]:
-        if refusal.unknown_field in PROPERTIES:
+        if refusal.unknown_field in self._resource.properties:
             raise RunError(
                 f"{refusal.unknown_field}: Upwell does not let this API key set it "
-                f"when it creates a customer ({refusal.message}); remove it from the "
-                "stream map, or ask Upwell for the permission"
+                f"when it creates a {self._resource.singular} ({refusal.message}); "
+                "remove it from the stream map, or ask Upwell for the permission"
             )
         if refusal.is_uniqueness:
             found = self._search_harder(group)
@@ -251,9 +249,9 @@ class Inserts:
             result.existing.update(found)
             result.refused = [pair for key, pair in refused.items() if key not in found]
 
-    def _search_harder(self, group: _Group) -> dict[SourceKey, Customer]:
-        """Search for a group that holds a customer which exists."""
-        found: dict[SourceKey, Customer] = {}
+    def _search_harder(self, group: _Group) -> dict[SourceKey, Record]:
+        """Search for a group that holds a record which exists."""
+        found: dict[SourceKey, Record] = {}
         keys = [entry.key for entry in group.entries]
         if group.searched < Searched.ONCE:
             group.searched = Searched.ONCE
@@ -264,17 +262,11 @@ class Inserts:
         return found
 
     def _turned_up(
-        self, group: _Group, found: dict[SourceKey, Customer], result: Inserted
+        self, group: _Group, found: dict[SourceKey, Record], result: Inserted
     ) -> _Group:
-        """Sort out those that exist; the answer is the rest."""
+        """Sort out those that exist, and return the rest."""
         for entry in group.entries:
-            customer = found.get(entry.key)
-            if customer is None:
-                continue
-            if not group.retry:
-                result.existing[entry.key] = customer
-            elif is_seen_whole(entry.input, customer):
-                result.created[entry.key] = customer
-            else:
-                result.unclear[entry.key] = customer
+            record = found.get(entry.key)
+            if record is not None:
+                (result.unclear if group.retry else result.existing)[entry.key] = record
         return group.without(set(found))

@@ -16,7 +16,8 @@ from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT
 from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.scheduler import Loaded, Task
-from target_upwell.upsert.diff import null_clears, parent_of
+from target_upwell.upsert.diff import null_clears, parent_of, set_parent
+from target_upwell.upsert.plan import Change
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from target_upwell.config import Settings
     from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Customer, Entry
+    from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.lookups import Lookups
     from target_upwell.upsert.parents import Link, PendingParents, Waiting
+    from target_upwell.upsert.plan import Entry
     from target_upwell.upsert.updates import Updates
 
     Found = Mapping[SourceKey, Customer]
@@ -183,7 +185,7 @@ class Links:
     def _without_parent(self, entry: Entry, loaded: Loaded) -> None:
         """Wait for nobody where the input says that there is no parent, or its id."""
         if BILL_TO in entry.input and PARENT not in entry.input:
-            entry.set(PARENT, None)
+            set_parent(entry, None)
         if entry.input.get(PARENT) or (
             PARENT in entry.input and null_clears(PARENT, self._settings.null_handling)
         ):
@@ -192,7 +194,7 @@ class Links:
     def _link(
         self, entry: Entry, parent: SourceKey, parent_id: str, loaded: Loaded
     ) -> None:
-        entry.set(PARENT, parent_id)
+        set_parent(entry, parent_id)
         _release(self._parents.resolve(entry.key, parent), loaded)
 
     def _set_all(self, links: Sequence[Link]) -> Loaded:
@@ -209,14 +211,16 @@ class Links:
         if waiting is None or waiting.parent != link.parent:
             return
         if waiting.held != link.parent_id:
-            refusal = self._updates.link(link.child, link.parent_id)
-            if refusal:
-                self._orphan(link.child, link.parent, str(refusal), loaded)
+            change = Change({PARENT: link.parent_id}, {PARENT: waiting.held})
+            updated = self._updates.run(link.child, change)
+            if not updated.changes:
+                why = f"{PARENT} can't be updated by this API key"
+                why = str(updated.refusal) if updated.refusal else why
+                self._orphan(link.child, link.parent, why, loaded)
                 return
             loaded.outcomes.links += 1
-            changes = {PARENT: (waiting.held, link.parent_id)}
             loaded.outcomes.counted.append(
-                Counted(link.child, Outcome.UPDATED, 0, waiting.id, changes)
+                Counted(link.child, Outcome.UPDATED, 0, waiting.id, updated.changes)
             )
         _release(self._parents.resolve(link.child, link.parent), loaded)
 

@@ -16,7 +16,7 @@ from target_upwell.customers.schema import NAME
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome, Reject
 from target_upwell.delivery.scheduler import Loaded
 from target_upwell.exceptions import GuardStop, Refusal
-from target_upwell.upsert.diff import diff, group_by_depth, merge
+from target_upwell.upsert.diff import diff, group_by_depth, is_seen_whole, merge
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
 from target_upwell.upsert.unseen import Unseen, sets_unseen
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from target_upwell.delivery.batch import Batch, Row
     from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Change, Customer, Entry
+    from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.guards import Guards
     from target_upwell.upsert.inserts import Inserts
     from target_upwell.upsert.links import Links
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.plan import Change, Entry
     from target_upwell.upsert.updates import Updated, Updates
 
 Found = dict["SourceKey", "Customer"]
@@ -210,6 +211,11 @@ class _BatchLoad:
     def _insert(self, group: list[Entry], searched: Searched) -> None:
         by_key = {entry.key: entry for entry in group}
         result = self._tools.inserts.run(group, searched)
+        unclear: Found = {}
+        for key, customer in result.unclear.items():
+            # What shows all that the input says may well be the work of this run.
+            is_whole = is_seen_whole(by_key[key].input, customer)
+            (result.created if is_whole else unclear)[key] = customer
         self._created |= result.created.keys()
         created = [by_key[key] for key in result.created]
         self._count(Outcome.CREATED, created, result.created)
@@ -218,9 +224,9 @@ class _BatchLoad:
             self._refuse(entry, refusal)
         for entry, refusal in result.hidden:
             self._update_hidden(entry, refusal)
-        self._found |= result.existing | result.unclear
-        self._unclear |= result.unclear.keys()
-        self._turned_up(result.created | result.existing | result.unclear)
+        self._found |= result.existing | unclear
+        self._unclear |= unclear.keys()
+        self._turned_up(result.created | result.existing | unclear)
 
     def _plan(self) -> None:
         """Compare what is found, once for each input, before any of it is written.

@@ -1,6 +1,6 @@
 """Which records of a batch Upwell holds: searches by source key.
 
-A search may show fewer customers than there are, because it is capped, so "not found"
+A search may show fewer records than there are, because it is capped, so "not found"
 is a guess. The class learns how many a search gives at most, and knows when guessing
 that all are new, without a search, is worth it.
 """
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from target_upwell.api.client import Client
+    from target_upwell.api.replies import Record
     from target_upwell.resource import Resource, SourceKey
-    from target_upwell.upsert.diff import Customer
 
 FEWEST_PLAUSIBLE_CAP = 10
 """Upwell's own default limit (SEEN); a search that gives fewer was not capped."""
@@ -41,24 +41,24 @@ class Lookups:
         self._page = page
         self._most_given = 0
 
-    def find(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Customer]:
-        """Find customers, as far as one search for each page shows them."""
+    def find(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
+        """Find records, as far as one search for each page shows them."""
         return self._find(keys, self._page)
 
-    def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Customer]:
-        """Find customers where "not found" must be more than a guess."""
+    def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
+        """Find records where "not found" must be more than a guess."""
         asked = list(keys)
         found = self.find(asked)
         return found | self.find_hidden(key for key in asked if key not in found)
 
-    def find_hidden(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Customer]:
-        """Find customers of which some must exist, though a search showed none.
+    def find_hidden(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
+        """Find records of which some must exist, though a search showed none.
 
         It asks for no more at once than a search was seen to give, and goes on until
         nothing new turns up. What it learns about the cap holds for the later searches.
         """
         queue = list(dict.fromkeys(keys))
-        found: dict[SourceKey, Customer] = {}
+        found: dict[SourceKey, Record] = {}
         size = self._most_at_once()
         while queue:
             page, queue = queue[:size], queue[size:]
@@ -82,23 +82,23 @@ class Lookups:
             return self._page
         return min(self._page, max(self._most_given, FEWEST_PLAUSIBLE_CAP))
 
-    def _find(self, keys: Iterable[SourceKey], size: int) -> dict[SourceKey, Customer]:
+    def _find(self, keys: Iterable[SourceKey], size: int) -> dict[SourceKey, Record]:
         by_system: dict[str, list[str]] = defaultdict(list)
         for system, source_id in keys:
             by_system[system].append(source_id)
         asked = {(system, i) for system, ids in by_system.items() for i in ids}
         return {
-            key: customer
+            key: record
             for system, ids in by_system.items()
             for page in _pages(ids, size)
-            for customer in self._search(system, page)
+            for record in self._search(system, page)
             # One that was not asked for says nothing about those that were.
-            if (key := self._resource.key_of(customer)) in asked
+            if (key := self._resource.key_of(record)) in asked
         }
 
-    def _search(self, system: str, ids: Sequence[str]) -> list[Customer]:
+    def _search(self, system: str, ids: Sequence[str]) -> list[Record]:
         try:
-            customers = self._client.search(self._resource, system, ids)
+            records = self._client.search(self._resource, system, ids)
         except Refused as refused:
             raise RunError(
                 f"{self._resource.search}: {refused}; without it nobody can tell what "
@@ -115,12 +115,12 @@ class Lookups:
                 self._page = min(self._page, half)
             return self._search(system, ids[:half]) + self._search(system, ids[half:])
         with self._lock:
-            self._most_given = max(self._most_given, len(customers))
-        return customers
+            self._most_given = max(self._most_given, len(records))
+        return records
 
 
 class NewcomerGuess:
-    """Whether to leave the lookup out, since the last batches held only new customers.
+    """Whether to leave the lookup out, since the last batches held only new records.
 
     A wrong guess costs a refused request, so each one doubles the number of such
     batches that it takes to guess again.

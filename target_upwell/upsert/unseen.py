@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Entry
+    from target_upwell.upsert.plan import Entry
 
 BITS = 1 << 23
 """A megabyte of them."""

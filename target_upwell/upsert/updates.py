@@ -1,4 +1,4 @@
-"""Updating customers one at a time, as far as Upwell lets this key.
+"""Updating records one at a time, as far as Upwell lets this key.
 
 Which columns can be updated is Upwell's to say: one that it refuses is left out of all
 later updates of the run and becomes drift.
@@ -12,17 +12,16 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import PARENT, RULE
 from target_upwell.exceptions import Refusal, Refused, RetriesExhausted, TooLarge
-from target_upwell.upsert.diff import Difference, rule_column
+from target_upwell.upsert.plan import Difference
 
 if TYPE_CHECKING:
     from typing import Any
 
     from target_upwell.api.client import Client
     from target_upwell.resource import Resource, SourceKey
-    from target_upwell.upsert.diff import Change
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.plan import Change
     from target_upwell.upsert.refusals import Refusals
 
 logger = logging.getLogger("target-upwell")
@@ -61,107 +60,98 @@ class Updates:
         self._lookups = lookups
         self._refusals = refusals
         self._resource = resource
+        related = resource.update.related
+        self._related_property = related.property if related else ""
         self._lock = threading.Lock()
         self._refused_columns: frozenset[str] = frozenset()
-
-    def link(self, child: SourceKey, parent_id: str) -> Refusal | None:
-        """Have a customer bill to another one.
-
-        Returns:
-            Why it could not be set, or None.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
-        """
-        updated = self._send(child, {PARENT: parent_id}, {})
-        if updated.left_out:
-            return Refusal(0, "", f"{PARENT} can't be updated by this API key")
-        return updated.refusal
 
     def run(self, key: SourceKey, change: Change) -> Updated:
         """Send one update; a key that touches nothing is refused.
 
+        Args:
+            key: The source key of the record.
+            change: What to set.
+
+        Returns:
+            What was set, and what was not, with the reason.
+
         Raises:
             RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
-        updated = self._send(key, dict(change.columns), dict(change.rule))
-        before_and_after = change.changes()
-        updated.changes = {name: before_and_after[name] for name in updated.changes}
-        updated.left_out = [
-            one._replace(held=change.held.get(one.property)) for one in updated.left_out
-        ]
-        return updated
-
-    def _send(
-        self, key: SourceKey, columns: dict[str, Any], rule: dict[str, Any]
-    ) -> Updated:
-        updated = Updated()
+        # Each turn leaves out one column more.
         while True:
-            self._leave_out(columns, rule, updated)
-            if not columns and not rule:
-                return updated
+            sent, left_out = self._split(change)
+            if not sent:
+                return Updated(left_out=left_out)
+            columns, related = self._worded(sent)
             try:
-                touched = self._client.update(self._resource, key, columns, rule)
+                touched = self._client.update(self._resource, key, columns, related)
             except Refused as refused:
-                name = refused.refusal.unknown_field
-                if name in columns:
-                    self._remember(name)
-                elif name in rule:
-                    self._remember(rule_column(name))
-                else:
-                    self._refuse(refused.refusal, updated)
-                    return updated
-            except TooLarge:
-                words = "this customer alone is too large for Upwell"
-                status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                self._refuse(Refusal(status, "", words), updated)
-                return updated
-            except RetriesExhausted as exhausted:
-                if exhausted.status != HTTPStatus.INTERNAL_SERVER_ERROR:
-                    raise
-                # If Upwell can be searched it may be about this one row.
-                self._lookups.find([key])
-                words = "it keeps failing on this customer"
-                self._refuse(Refusal(exhausted.status, "", words), updated)
-                return updated
+                unknown = self._property_of(refused.refusal.unknown_field, sent)
+                if not unknown:
+                    return self._refused(refused.refusal, left_out)
+                self._remember(unknown)
+            except (TooLarge, RetriesExhausted) as failure:
+                return self._refused(self._of_this_one(key, failure), left_out)
             else:
                 break
-        self._judge(touched.rows, touched.related, columns, rule, updated)
-        return updated
-
-    def _judge(
-        self,
-        rows: int,
-        related: int,
-        columns: dict[str, Any],
-        rule: dict[str, Any],
-        updated: Updated,
-    ) -> None:
-        """Judge an update by what it touched; the two parts are separate mutations."""
-        if columns and not rows:
+        # The two parts are separate mutations, and each counts its own rows.
+        if columns and not touched.rows:
             words = "it exists in Upwell, but this API key can't see it"
-            updated.refusal = Refusal(HTTPStatus.OK, "", words)
-            return
+            return Updated({}, left_out, Refusal(HTTPStatus.OK, "", words))
         self._refusals.accepted()
-        updated.changes = dict.fromkeys(columns, (None, None))
-        if related:
-            updated.changes |= {rule_column(name): (None, None) for name in rule}
-        elif rule:
-            updated.left_out.append(Difference(RULE, None, rule))
+        done = change.changes()
+        if related and not touched.related:
+            left_out.append(Difference(self._related_property, None, related))
+            sent = columns
+        return Updated({name: done[name] for name in sent}, left_out)
 
-    def _leave_out(
-        self, columns: dict[str, Any], rule: dict[str, Any], updated: Updated
-    ) -> None:
-        """Take out what Upwell refused before."""
-        for name in self._refused_columns:
-            values, member = (columns, name)
-            if name.startswith(f"{RULE}."):
-                values, member = rule, name[len(RULE) + 1 :]
-            if member in values:
-                difference = Difference(name, None, values.pop(member))
-                updated.left_out.append(difference)
+    def _split(self, change: Change) -> tuple[dict[str, Any], list[Difference]]:
+        """Split what to set into what Upwell may take, and what it refused before."""
+        refused = self._refused_columns
+        sent = {n: value for n, value in change.columns.items() if n not in refused}
+        left_out = [
+            Difference(name, change.held.get(name), value)
+            for name, value in change.columns.items()
+            if name in refused
+        ]
+        return sent, left_out
+
+    def _worded(self, sent: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return columns as the API words them: the record's, and its related row's."""
+        columns: dict[str, Any] = {}
+        related: dict[str, Any] = {}
+        for name, value in sent.items():
+            holder, dot, column = name.partition(".")
+            if dot and holder == self._related_property:
+                related[column] = value
+            else:
+                columns[name] = value
+        return columns, related
+
+    def _of_this_one(
+        self, key: SourceKey, failure: TooLarge | RetriesExhausted
+    ) -> Refusal:
+        """Return a failure as a refusal, where it is about this one record.
+
+        Raises:
+            RunError: If it is not, or may not be.
+        """
+        alone = f"this {self._resource.singular}"
+        if isinstance(failure, TooLarge):
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            return Refusal(status, "", f"{alone} alone is too large for Upwell")
+        if failure.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise failure
+        # If Upwell can be searched it may be about this one.
+        self._lookups.find([key])
+        return Refusal(failure.status, "", f"it keeps failing on {alone}")
+
+    def _property_of(self, column: str, sent: dict[str, Any]) -> str:
+        """Return the property that a column was sent for, or nothing."""
+        names = (column, f"{self._related_property}.{column}")
+        return next((name for name in names if name in sent), "")
 
     def _remember(self, name: str) -> None:
         with self._lock:
@@ -174,11 +164,11 @@ class Updates:
             name,
         )
 
-    def _refuse(self, refusal: Refusal, updated: Updated) -> None:
-        """Note a refusal.
+    def _refused(self, refusal: Refusal, left_out: list[Difference]) -> Updated:
+        """Note a refusal, and return it.
 
         Raises:
             RunError: If the others would fare no better.
         """
         self._refusals.note(refusal)
-        updated.refusal = refusal
+        return Updated({}, left_out, refusal)

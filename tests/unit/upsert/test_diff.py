@@ -17,6 +17,7 @@ from target_upwell.upsert.diff import (
     is_seen_whole,
     merge,
     same,
+    set_parent,
 )
 
 SOURCE = Source("customers", {})
@@ -115,7 +116,7 @@ def test_invalid_rows_are_left_out():
 
 def test_merging_does_not_change_the_rows():
     first, last = row(name="Old"), row(name="New")
-    merge([first, last])[0].set("billToCustomerId", "cus_9")
+    set_parent(merge([first, last])[0], "cus_9")
     assert first.input["name"] == "Old"
     assert "billToCustomerId" not in first.input
     assert "billToCustomerId" not in last.input
@@ -136,7 +137,7 @@ def test_a_later_way_to_name_the_parent_replaces_the_other(older, newer, kept):
 def test_a_link_that_is_found_later_goes_into_the_body():
     child = entry(name="A", billToSourceSystemId="9")
     assert b"billTo" not in child.body
-    child.set("billToCustomerId", "cus_9")
+    set_parent(child, "cus_9")
     assert json_codec.decode(child.body)["billToCustomerId"] == "cus_9"
 
 
@@ -179,7 +180,12 @@ def test_json_values_are_equal_or_not(one, other, equal):
 
 def changes(null_handling="clear", held_as=None, **properties):
     change = diff(wanted(**properties), held_as or held(), null_handling)
-    return change.columns, change.rule
+    rule = {
+        name.partition(".")[2]: value
+        for name, value in change.columns.items()
+        if name.startswith("customerRule.")
+    }
+    return {n: v for n, v in change.columns.items() if "." not in n}, rule
 
 
 @pytest.mark.parametrize(
@@ -266,7 +272,7 @@ def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_mended():
 def test_a_null_clears_a_column_of_the_rule(shown, handling, sent):
     said = wanted(customerRule={"data": {"dueOption": None}})
     change = diff(said, held(customerRule=shown), handling)
-    assert change.rule == sent
+    assert change.columns == {f"customerRule.{n}": v for n, v in sent.items()}
     assert change.relations == []
 
 
@@ -337,8 +343,11 @@ def test_of_a_customer_that_exists_unseen_everything_is_sent():
         name="Acme", emailAddress=None, customerRule={"data": {"dueOption": 3}}
     )
     change = diff(says, None, "clear")
-    assert change.columns == {"name": "Acme", "emailAddress": None}
-    assert change.rule == {"dueOption": 3}
+    assert change.columns == {
+        "name": "Acme",
+        "emailAddress": None,
+        "customerRule.dueOption": 3,
+    }
 
 
 def test_a_null_in_a_rule_clears_that_column():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.upsert.guards import FEWEST_CONCERNED, FEWEST_LOOKED_UP, Guards
 
 BATCHES = st.lists(
@@ -21,7 +22,7 @@ BATCHES = st.lists(
 
 @given(BATCHES, st.integers(0, 100), st.integers(0, 100))
 def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared):
-    guards = Guards(updated, cleared)
+    guards = Guards(CUSTOMERS, updated, cleared)
     looked_up, changed, emptied = 0, 0, 0
     for rows, changes in batches:
         looked_up += rows
@@ -37,7 +38,9 @@ def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared)
 
 
 def test_it_names_the_property_the_counts_and_the_setting():
-    why = Guards(100, 20).admit(200, [["emailAddress"]] * 41 + [["name"]] * 5)
+    why = Guards(CUSTOMERS, 100, 20).admit(
+        200, [["emailAddress"]] * 41 + [["name"]] * 5
+    )
     assert why
     assert why.startswith("emailAddress: ")
     for words in ("41 of the 200", "20%", "max_cleared_percent"):
@@ -45,7 +48,7 @@ def test_it_names_the_property_the_counts_and_the_setting():
 
 
 def test_too_many_changes_are_named_too():
-    why = Guards(10, 100).admit(200, [[]] * 21)
+    why = Guards(CUSTOMERS, 10, 100).admit(200, [[]] * 21)
     assert why
     for words in ("21 of the 200", "10%", "max_updated_percent"):
         assert words in why
@@ -53,8 +56,11 @@ def test_too_many_changes_are_named_too():
 
 @pytest.mark.parametrize(("looked_up", "cleared"), [(99, 99), (100, 19), (1000, 200)])
 def test_few_customers_and_what_is_allowed_pass(looked_up, cleared):
-    assert Guards(100, 20).admit(looked_up, [["emailAddress"]] * cleared) is None
+    assert (
+        Guards(CUSTOMERS, 100, 20).admit(looked_up, [["emailAddress"]] * cleared)
+        is None
+    )
 
 
 def test_a_property_counts_once_for_a_customer():
-    assert Guards(100, 20).admit(100, [["a", "a"]] * 20) is None
+    assert Guards(CUSTOMERS, 100, 20).admit(100, [["a", "a"]] * 20) is None

@@ -1,0 +1,80 @@
+"""What is planned for the records of a batch, as plain data of any resource.
+
+`diff.py` makes it, and inserts and updates act on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from target_upwell.delivery.batch import Row
+    from target_upwell.resource import SourceKey
+
+
+@dataclass(slots=True)
+class Entry:
+    """One source key of a batch: its rows, overlaid in the order in which they came.
+
+    Attributes:
+        key: Its source key.
+        input: The input to bring about.
+        body: The input encoded as a new record.
+        rows: The records that it is made of; they share its outcome.
+    """
+
+    key: SourceKey
+    input: dict[str, Any]
+    body: bytes
+    rows: list[Row]
+
+
+class Difference(NamedTuple):
+    """A property that differs and that is not updated."""
+
+    property: str
+    held: Any
+    wanted: Any
+
+
+@dataclass(slots=True)
+class Change:
+    """What an update has to change, and what it can't or must not.
+
+    Attributes:
+        columns: Columns to set, by property; one of the related row is named after the
+            property that holds the row, as in `customerRule.dueOption`.
+        held: What Upwell shows of each of them; nothing if it shows none.
+        relations: Relations that differ and can't be changed.
+        withheld: Differences that a field policy keeps from being sent.
+        never_shown: Relations that Upwell never shows, so nobody knows whether they
+            differ.
+    """
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    held: dict[str, Any] = field(default_factory=dict)
+    relations: list[Difference] = field(default_factory=list)
+    withheld: list[Difference] = field(default_factory=list)
+    never_shown: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to send."""
+        return bool(self.columns)
+
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """Return each property that changes, with its value before and after."""
+        return {name: (self.held.get(name), to) for name, to in self.columns.items()}
+
+    def cleared(self) -> list[str]:
+        """Return the properties that hold something in Upwell and will hold nothing."""
+        return [
+            name
+            for name, (before, after) in self.changes().items()
+            if is_empty(after) and not is_empty(before)
+        ]
+
+
+def is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Return whether a value says nothing: null, or empty text, list or object."""
+    return value is None or value in ("", [], {})
