@@ -268,8 +268,8 @@ def _env_value(definition: dict[str, Any]) -> str:
     return default if isinstance(default, str) else json.dumps(default)
 
 
-def with_readme_table(text: str, description: dict[str, Any]) -> str:
-    """Put the table of settings into the README."""
+def with_settings_table(text: str, description: dict[str, Any]) -> str:
+    """Put the table of settings into the page on settings."""
     required = description["settings"]["required"]
     rows = []
     for name, definition in settings_of(description).items():
@@ -406,7 +406,7 @@ def _between(text: str, begin: str, end: str, content: str) -> str:
 
 
 FILES: dict[str, Callable[[str, dict[str, Any]], str]] = {
-    "README.md": with_readme_table,
+    "docs/settings.md": with_settings_table,
     "meltano.yml": with_meltano_settings,
     "hub/target-upwell.yml": with_hub_definition,
     "docs/mapping.md": with_property_tables,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -29,21 +30,33 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
 )
 SCRIPTS = sysconfig.get_path("scripts")
+DEMO = "demo"
 DEADLINE_S = 120
 
 RUN_HERE = {"target-upwell", "upwell-sandbox", "cat", "head", "tail", "cp", "mv"}
 
 RUN_ELSEWHERE = {
-    "make demo": ".ci/run",
-    "make test": ".ci/run",
-    "make test-fast": "Makefile",
-    "make test-full": ".github/workflows/test.yml",
-    "make lint": ".ci/run",
-    "make docs": "tests/project/test_settings_docs.py",
-    "make test-all": "tests/project/test_package.py",
-    "pip install 'target-upwell[sandbox]'": "tests/project/test_package.py",
+    "make demo": (".ci/run", "^make demo"),
+    "make test": (".ci/run", "make test "),
+    "make lint": (".ci/run", "^make lint$"),
+    "make test-full": (".github/workflows/test.yml", "run: make .*'test-full'"),
+    "make test-fast": ("Makefile", r"^test-fast: .*\n\t.* pytest .*tests/unit"),
+    "make docs": ("tests/project/test_settings_docs.py", "^def test_make_docs_runs"),
+    "make test-all": ("tests/project/test_package.py", "^def test_make_test_all_"),
 }
-"""Commands of the documentation that another test or the checks run."""
+"""Commands of the documentation that something else runs: the file, and where in it."""
+
+INSTALLS = ("git clone ", "pip install ", "uvx ")
+"""What the commands begin with that tests/project/test_package.py runs."""
+
+NOT_HERE = ("docker ",)
+"""What the commands of `console` blocks begin with: no test can run them."""
+
+REPOSITORY = re.compile(
+    r"https://(?:github\.com/target-upwell/target-upwell/blob"
+    r"|raw\.githubusercontent\.com/target-upwell/target-upwell)/main/"
+)
+"""How the README, which PyPI shows too, refers to a file of this repository."""
 
 MELTANO = ("meltano ", "upwell-sandbox run -- meltano ")
 """What the commands begin with that tests/e2e/test_meltano.py runs."""
@@ -67,7 +80,7 @@ def blocks(page):
     for number, line in enumerate(
         (ROOT / page).read_text("utf-8").splitlines(keepends=True), 1
     ):
-        fence = re.match(r"( *)```(\w*)(?: title=(\S+))?\s*$", line)
+        fence = re.match(r"( *)```(\w*)(?: title=(\S+)| .*)?\s*$", line)
         if fence and opened is None:
             opened = (number, fence, [])
         elif fence:
@@ -146,19 +159,32 @@ def links(page):
 def test_every_link_leads_somewhere(page):
     broken = []
     for link in links(page):
-        parts = urlsplit(link)
-        if parts.scheme:
-            if parts.scheme not in {"https", "mailto"} or not (
-                parts.hostname or parts.path
-            ):
+        path, anchor = place(page, link)
+        if path is None:
+            parts = urlsplit(link)
+            if parts.scheme != "https" or "." not in (parts.hostname or ""):
                 broken.append(link)
-            continue
-        path = (ROOT / page).parent / parts.path if parts.path else ROOT / page
-        if not path.exists() or (
-            parts.fragment and parts.fragment not in anchors(path)
-        ):
+        elif not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(link)
     assert not broken
+
+
+def place(page, link):
+    """The file of this repository that a link leads to, if one, and the anchor."""
+    inside, of_this_repository = REPOSITORY.subn("", link)
+    parts = urlsplit(inside)
+    if of_this_repository:
+        return ROOT / parts.path, parts.fragment
+    if parts.scheme:
+        return None, ""
+    return (
+        (ROOT / page).parent / parts.path if parts.path else ROOT / page
+    ), parts.fragment
+
+
+def test_the_readme_is_short_and_its_links_work_on_pypi():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 150
+    assert not [link for link in links("README.md") if not urlsplit(link).scheme]
 
 
 def test_every_page_can_be_reached_from_the_readme():
@@ -169,10 +195,9 @@ def test_every_page_can_be_reached_from_the_readme():
             continue
         reached.add(page)
         for link in links(page):
-            parts = urlsplit(link)
-            path = ((ROOT / page).parent / parts.path).resolve()
-            if not parts.scheme and path.suffix == ".md" and path.exists():
-                todo.append(path.relative_to(ROOT).as_posix())
+            path, _ = place(page, link)
+            if path and path.suffix == ".md" and path.exists():
+                todo.append(path.resolve().relative_to(ROOT).as_posix())
     assert reached >= set(PAGES)
 
 
@@ -188,9 +213,18 @@ def test_every_command_is_run_by_a_test(page):
         for command in commands(block)
         if not is_run_here(command)
         and without_variables(command) not in RUN_ELSEWHERE
-        and not without_variables(command).startswith(MELTANO)
+        and not without_variables(command).startswith((*MELTANO, *INSTALLS))
     ]
     assert not nobody_runs
+
+
+@pytest.mark.parametrize("page", page_ids(PAGES))
+def test_only_what_no_test_can_run_stands_in_other_blocks(page):
+    shells = [b for b in blocks(page) if b.language in {"console", "shell", "bash"}]
+    untested = [b for b in shells if not (b.language == "bash" and b.title)]
+    for block in untested:
+        for command in commands(block):
+            assert any(part.strip().startswith(NOT_HERE) for part in command.split("|"))
 
 
 def test_what_is_run_elsewhere_is_in_the_documentation_and_run():
@@ -202,8 +236,23 @@ def test_what_is_run_elsewhere_is_in_the_documentation_and_run():
         for command in commands(block)
     }
     assert RUN_ELSEWHERE.keys() <= written
-    for command, place in RUN_ELSEWHERE.items():
-        assert command.split()[-1] in (ROOT / place).read_text("utf-8"), place
+    for command, (file, line) in RUN_ELSEWHERE.items():
+        text = (ROOT / file).read_text("utf-8")
+        assert re.search(line, text, re.MULTILINE), (command, file)
+
+
+def test_every_make_command_is_a_target():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    named = [
+        word
+        for page in PAGES
+        for word in re.findall(
+            r"(?:`|^)make ([a-z-]+)", (ROOT / page).read_text("utf-8"), re.MULTILINE
+        )
+    ]
+    assert len(named) > 10
+    assert set(named) <= set(targets)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +277,7 @@ def test_the_commands_of_a_page_do_what_it_says(
     monkeypatch.setenv("PATH", SCRIPTS, prepend=":")
     printed = "\n".join(real_lines)
     for block in blocks(page):
-        if block.title:
+        if block.title and block.title != DEMO:
             (tmp_path / block.title).write_text(block.text, "utf-8")
         if block.language == "sh":
             printed = ""
@@ -250,6 +299,56 @@ def run_in_shell(command, folder, place):
     )
     assert run.returncode == 0, (place, command, run.stderr)
     return run.stdout + run.stderr
+
+
+def titled(page, title):
+    """The text of a block that is a file."""
+    [text] = [block.text for block in blocks(page) if block.title == title]
+    return text
+
+
+def test_the_script_of_the_plain_pipe_keeps_state_after_failures_too(tmp_path):
+    page = "docs/running.md"
+    for name in ("config.json", "customers.singer", "load.sh"):
+        (tmp_path / name).write_text(titled(page, name), "utf-8")
+    tap = tmp_path / "tap-x"
+    tap.write_text('#!/bin/sh\necho "$@" > given\ncat customers.singer\nexit $TAP\n')
+    for script in (tap, tmp_path / "load.sh"):
+        script.chmod(0o700)
+    state, given = tmp_path / "state.json", tmp_path / "given"
+
+    def load(tap_ends_with):
+        environment = {
+            **sandbox.env(),
+            "PATH": f"{tmp_path}:{SCRIPTS}:{os.environ['PATH']}",
+            "TAP": tap_ends_with,
+        }
+        loaded = subprocess.run(
+            [tmp_path / "load.sh"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE_S,
+        )
+        return loaded.returncode, given.read_text(), json.loads(state.read_text())
+
+    with Sandbox() as sandbox:
+        assert load("3") == (3, "--config tap.json\n", {"last": "10042"})
+        again = "--config tap.json --state state.json\n"
+        assert load("0") == (0, again, {"last": "10042"})
+        assert sandbox.counts()["creates"] == 1
+
+
+@pytest.mark.skipif("DEMO_OUTPUT" not in os.environ, reason="make demo was not run")
+def test_the_demo_prints_what_the_readme_shows():
+    printed = Path(os.environ["DEMO_OUTPUT"]).read_text("utf-8")
+    missing = [
+        line
+        for line in titled("README.md", DEMO).splitlines()
+        if not re.search(pattern(line.rstrip()), printed)
+    ]
+    assert not missing
 
 
 # Configuration
@@ -282,6 +381,11 @@ def test_every_yaml_block_is_valid_configuration(block):
         check_meltano_project(content)
     elif "stream_maps" in content:
         check_settings(content)
+
+
+@pytest.mark.parametrize("block", with_language("python"))
+def test_every_python_block_is_python(block):
+    compile(block.text, block.title, "exec")
 
 
 @pytest.mark.parametrize("block", with_language("ini"))
@@ -327,9 +431,9 @@ def check_meltano_project(content):
 
 
 def troubles():
-    """The first column of the README's table of troubles."""
-    section = (ROOT / "README.md").read_text("utf-8").split("## Troubleshooting")[1]
-    rows = re.findall(r"^\| `(.*?)` \|", section.split("\n## ")[0], re.MULTILINE)
+    """The first column of the table of troubles."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(.*?)` \|", page, re.MULTILINE)
     assert len(rows) > 15
     return rows
 

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 from target_command import encoded, record, schema, state
+from test_docs import INSTALLS, PAGES, blocks, commands
 
 ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = "https://github.com/target-upwell/target-upwell"
 PROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 VERSION = re.search(r'^version = "(.+)"$', PROJECT, re.MULTILINE)[1]
 NOT_FOR_USERS = {
@@ -143,6 +145,18 @@ def test_make_test_all_looks_for_every_python_that_the_package_runs_on():
     assert re.search(r"^test-all:.*\n\t.*scripts/test-all\.sh$", makefile, re.MULTILINE)
 
 
+def documented_installs():
+    """The commands of the documentation that install it, in its order."""
+    return [
+        command
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "sh"
+        for command in commands(block)
+        if command.startswith(INSTALLS)
+    ]
+
+
 @pytest.mark.slow
 def test_the_wheel_alone_runs_and_brings_nothing_but_what_it_runs_on(
     wheel, tmp_path, sandbox
@@ -193,5 +207,13 @@ def test_the_wheel_alone_runs_and_brings_nothing_but_what_it_runs_on(
     )
     assert told.returncode == 1
     assert "pip install 'target-upwell[sandbox]'" in told.stderr
-    run(*install, *options, *constraints, f"{wheel}[sandbox]")
+    for command in documented_installs():
+        # This checkout and its wheel stand in for what is published.
+        here = command.replace(ADDRESS, f"'{ROOT}' target-upwell")
+        here = here.replace("'target-upwell[", f"'{wheel}[")
+        assert here != command or "./target-upwell" in command
+        locked = str(ROOT / "constraints.txt")
+        path = f"{bin_folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        env = {"PATH": path, "PIP_CONSTRAINT": locked, "UV_CONSTRAINT": locked}
+        run("/bin/sh", "-c", here, folder=tmp_path, env=env)
     run(bin_folder / "upwell-sandbox", "run", "--", target, "--version")

@@ -116,10 +116,10 @@ def test_nothing_is_switched_on_in_the_example_of_an_env_file():
     assert environment.dotenv(ROOT / ".env.example") == {}
 
 
-def test_the_readme_describes_every_setting():
-    readme = (ROOT / "README.md").read_text("utf-8")
+def test_the_page_on_settings_describes_every_setting():
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
     for name in schema()["properties"]:
-        assert f"`{name}`" in readme
+        assert f"`{name}`" in page
 
 
 def test_every_property_is_described_with_an_example_or_why_there_is_none():
