@@ -1,10 +1,10 @@
 """Which STATE may go out: the newest with everything before it dealt with.
 
 This is promise 1, never lost, in its smallest form. A batch is *opened* when its first
-record arrives and is held from then on; every link that its customers are still owed
-holds it once more. A checkpoint stands for everything opened before it, so it is
-covered when none of that is held. The class knows neither threads nor clocks nor what
-a STATE means; its owner locks it.
+record arrives and is held from then on; every link that is still to be set holds it
+once more. A checkpoint stands for everything opened before it, so it is covered when
+none of that is held. The class knows neither threads nor clocks nor what a STATE
+means; its owner locks it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Checkpoints:
         self._waiting: deque[tuple[int, bytes]] = deque()
 
     def open(self) -> int:
-        """Open a batch and hold it; the answer is its sequence number."""
+        """Open a batch, hold it, and return its sequence number."""
         self._opened += 1
         self._holds[self._opened] = 1
         return self._opened
@@ -60,7 +60,7 @@ class Checkpoints:
             self._waiting = deque(reversed(newest_first[::2]))
 
     def take(self) -> bytes | None:
-        """Give the newest covered STATE, once, and forget those before it."""
+        """Return the newest covered STATE, once, and forget those before it."""
         first_held = next(iter(self._holds), self._opened + 1)
         state = None
         while self._waiting and self._waiting[0][0] < first_held:

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_upwell.delivery.batch import Row
     from target_upwell.exceptions import Refusal
@@ -30,7 +30,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One customer of a batch, and what became of it.
+    """One source key of a batch, and what became of it.
 
     Attributes:
         key: Its source key.
@@ -81,6 +81,12 @@ class Reject:
         return f"{self.row.name}: {self.reason}"
 
 
+def in_order(rejects: Iterable[Reject], rows: Sequence[Row]) -> list[Reject]:
+    """Return the rejects of a batch in the order of its rows, one for each."""
+    by_row = {id(reject.row): reject for reject in rejects}
+    return [by_row[id(row)] for row in rows if id(row) in by_row]
+
+
 DriftKind = Literal["relation", "column", "parent", "policy", "missing"]
 
 
@@ -89,12 +95,12 @@ class DriftEntry:
     """A property in which Upwell keeps differing from the source.
 
     Attributes:
-        key: The customer.
+        key: The record in Upwell.
         property: Which property differs.
         upwell: What Upwell holds.
         source: What the source says.
         kind: A relation or a column that can't be updated, a parent that never came, a
-            difference that a field policy withholds, or a customer that is gone.
+            difference that a field policy withholds, or a record that left the source.
         why: More about it, for the warning; "" if the kind says it all.
     """
 
@@ -111,12 +117,12 @@ class Outcomes:
     """What became of a batch.
 
     Attributes:
-        counted: Its customers, as far as they were not rejected.
+        counted: Its source keys, as far as they were not rejected.
         rejects: The records that can't be loaded, in the order of the stream.
         drift: Differences that remain.
-        never_shown: Relations of existing customers that Upwell never shows, so that
+        never_shown: Relations of existing records that Upwell never shows, so that
             nobody can tell whether they differ.
-        links: Links that were set after their customer was loaded.
+        links: Links that were set after their record was loaded.
     """
 
     counted: list[Counted] = field(default_factory=list)

@@ -66,7 +66,7 @@ class Loaded:
         outcomes: What became of its records.
         due: Tasks that can be done now.
         pending: How often its own batch is held further: once for each link that its
-            customers still wait for.
+            records still wait for.
         released: Other batches, once for each hold that was taken off them.
         failure: Why it was not done to its end; the run ends then.
     """
@@ -367,7 +367,7 @@ class Scheduler:
     def _record_rejects(self) -> None:
         """Have rejects written in the order of the stream, and release their batches.
 
-        Two versions of a customer may be rejected in batches under way at once; the
+        Two versions of a record may be rejected in batches under way at once; the
         later one has to be the last in the file.
         """
         with self._recording:

@@ -39,7 +39,7 @@ class Recorder:
             report: Counts.
             drift: Takes differences that remain.
             rejects: Takes records that can't be loaded.
-            sync_log: Keeps what became of each customer, if the user wants it.
+            sync_log: Keeps what became of each record, if the user wants it.
         """
         self._report = report
         self._drift = drift

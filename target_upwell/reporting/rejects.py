@@ -72,7 +72,7 @@ class Rejects:
     def record(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch; when this returns they are on the disk.
 
-        Batches come in the order of the stream, so that the last version of a customer
+        Batches come in the order of the stream, so that the last version of a record
         is also the last one when the file is loaded.
 
         Args:

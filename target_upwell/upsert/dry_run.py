@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS, NAME, PARENT, as_new
-from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome, Reject
+from target_upwell.delivery.outcomes import (
+    Counted,
+    DriftEntry,
+    Outcome,
+    Reject,
+    in_order,
+)
 from target_upwell.delivery.scheduler import Loaded
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.diff import diff, merge, parent_of, set_parent
@@ -104,8 +110,7 @@ class DryRun:
                 changes += self._plan_existing(entry, held, outcomes)
         looked_up = sum(entry.key in found for entry in entries)
         why = self._guards.admit(looked_up, [change.cleared() for change in changes])
-        by_row = {id(reject.row): reject for reject in rejects}
-        outcomes.rejects = [by_row[id(row)] for row in batch.rows if id(row) in by_row]
+        outcomes.rejects = in_order(rejects, batch.rows)
         with self._lock:
             self.stopped_by = self.stopped_by or why
 

@@ -13,7 +13,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from target_upwell.customers.schema import NAME
-from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome, Reject
+from target_upwell.delivery.outcomes import (
+    Counted,
+    DriftEntry,
+    Outcome,
+    Reject,
+    in_order,
+)
 from target_upwell.delivery.scheduler import Loaded
 from target_upwell.exceptions import GuardStop, Refusal
 from target_upwell.upsert.diff import diff, group_by_depth, is_seen_whole, merge
@@ -152,10 +158,7 @@ class _BatchLoad:
         refused = [reject.row.key for reject in self._rejects if reject.row.input]
         self._tools.links.forget(refused, self._loaded)
         self._tools.links.count_waiting(self._entries, self._loaded)
-        by_row = {id(reject.row): reject for reject in self._rejects}
-        self._outcomes.rejects = [
-            by_row[id(row)] for row in self._rows if id(row) in by_row
-        ]
+        self._outcomes.rejects = in_order(self._rejects, self._rows)
 
     def _split_off_skipped(self) -> None:
         """Count what the load method leaves alone, and go on with the rest.
