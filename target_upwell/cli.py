@@ -34,12 +34,15 @@ def _run() -> int:
         ConfigurationError,
         TargetUpwellError,
     )
+    from target_upwell.reporting.log_lines import OneLine  # noqa: PLC0415
     from target_upwell.target import TargetUpwell  # noqa: PLC0415
 
     wrong_level = _wrong_level()
     try:
         # Sets up logging.
         command = TargetUpwell.cli
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(OneLine())
         if wrong_level:
             raise ConfigurationError([wrong_level])
         return command.main(standalone_mode=False) or 0
