@@ -101,7 +101,7 @@ class Run:
         self._writers = Workers(parallel, "request")
         self._dry_run = DryRun(settings, lookups, guards)
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
-        loader = Loader(
+        self._loader = Loader(
             settings=settings,
             lookups=lookups,
             inserts=Inserts(
@@ -113,7 +113,7 @@ class Run:
             writers=self._writers,
         )
         self.scheduler = Scheduler(
-            loader=self._dry_run if settings.dry_run else loader,
+            loader=self._dry_run if settings.dry_run else self._loader,
             recorder=recorder,
             writer=writer,
             signals=signals,
@@ -160,8 +160,11 @@ class Run:
             Exception: What went wrong.
         """
         self.scheduler.drain()
-        last = self._dry_run if self._settings.dry_run else self._links
-        self.scheduler.run(Task(last.finish, frozenset()))
+        last = (
+            (self._dry_run,) if self._settings.dry_run else (self._loader, self._links)
+        )
+        for part in last:
+            self.scheduler.run(Task(part.finish, frozenset()))
         self.scheduler.finish()
         self.close(None)
         if self.scheduler.failure:

@@ -62,11 +62,11 @@ class Loaded:
     """What came of a task.
 
     Attributes:
-        sequence: The batch that it loaded, if it did.
+        sequence: The batch that it loaded, or the rest of it, if it did.
         outcomes: What became of its records.
         due: Tasks that can be done now.
         pending: How often its own batch is held further: once for each link that its
-            records still wait for.
+            records still wait for, and once if the rest of it is loaded later.
         released: Other batches, once for each hold that was taken off them.
         failure: Why it was not done to its end; the run ends then.
     """
@@ -360,7 +360,13 @@ class Scheduler:
                 for _ in range(loaded.pending):
                     self._checkpoints.hold(loaded.sequence)
                 rejects = loaded.outcomes.rejects
-                self._unrecorded[loaded.sequence] = rejects
+                waiting = self._unrecorded.get(loaded.sequence)
+                if waiting is None:
+                    self._unrecorded[loaded.sequence] = rejects
+                else:
+                    # The rest of a batch that waits to be recorded: held no more.
+                    waiting += rejects
+                    self._checkpoints.release(loaded.sequence)
                 self._waiting_bytes += sum(reject.row.size for reject in rejects)
             self._due.extend(loaded.due)
 

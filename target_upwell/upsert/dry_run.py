@@ -23,7 +23,8 @@ from target_upwell.delivery.outcomes import (
 from target_upwell.delivery.scheduler import Loaded
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.diff import diff, merge, parent_of, set_parent
-from target_upwell.upsert.loader import NO_NAME, drift_of
+from target_upwell.upsert.loader import NO_NAME
+from target_upwell.upsert.updates import drift_of
 
 if TYPE_CHECKING:
     from target_upwell.config import Settings
@@ -76,6 +77,7 @@ class DryRun:
     def finish(self) -> Loaded:
         """Return as drift the links whose parents would never come."""
         loaded = Loaded()
+        self.stopped_by = self.stopped_by or self._guards.judge()
         for child, (parent, held) in self._without_parent.items():
             if hash(parent) not in self._created:
                 loaded.outcomes.drift.append(
@@ -109,10 +111,12 @@ class DryRun:
             else:
                 changes += self._plan_existing(entry, held, outcomes)
         looked_up = sum(entry.key in found for entry in entries)
-        why = self._guards.admit(looked_up, [change.cleared() for change in changes])
+        verdict = self._guards.admit(
+            looked_up, [change.cleared() for change in changes]
+        )
         outcomes.rejects = in_order(rejects, batch.rows)
         with self._lock:
-            self.stopped_by = self.stopped_by or why
+            self.stopped_by = self.stopped_by or verdict.stop
 
     def _link(
         self, entry: Entry, held: Customer | None, found: dict[SourceKey, Customer]
@@ -143,7 +147,7 @@ class DryRun:
         )
         _count(Outcome.UPDATED if change else Outcome.UNCHANGED, entry, outcomes)
         outcomes.never_shown.update(change.never_shown)
-        outcomes.drift += drift_of(entry, change)
+        outcomes.drift += drift_of(entry.key, change)
         if not change:
             return []
         self._show_change(entry, change)

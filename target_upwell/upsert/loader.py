@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import NAME
+from target_upwell.customers.schema import CUSTOMERS, NAME
+from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.outcomes import (
     Counted,
     DriftEntry,
@@ -20,20 +21,24 @@ from target_upwell.delivery.outcomes import (
     Reject,
     in_order,
 )
-from target_upwell.delivery.scheduler import Loaded
-from target_upwell.exceptions import GuardStop, Refusal
+from target_upwell.delivery.scheduler import Loaded, Task
+from target_upwell.exceptions import GuardStop
 from target_upwell.upsert.diff import diff, group_by_depth, is_seen_whole, merge
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
+from target_upwell.upsert.put_off import Planned, PutOff
+from target_upwell.upsert.refusals import hidden
 from target_upwell.upsert.unseen import Unseen, sets_unseen
+from target_upwell.upsert.updates import drift_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch, Row
     from target_upwell.delivery.workers import Workers
+    from target_upwell.exceptions import Refusal
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.guards import Guards
@@ -44,9 +49,6 @@ if TYPE_CHECKING:
     from target_upwell.upsert.updates import Updated, Updates
 
 Found = dict["SourceKey", "Customer"]
-
-SOURCE_SYSTEM = "source_system"
-"""In the name of a constraint on the source key, as PostgreSQL would make it."""
 
 NO_NAME = "name: it has none, and a new customer needs one"
 
@@ -65,6 +67,7 @@ class Loader:
         writers: Run updates at the same time.
         guess: Tells when a lookup can be left out.
         unseen: Customers of which this run has set what Upwell never shows.
+        put_off: Updates that the guards can't judge yet.
     """
 
     settings: Settings
@@ -76,6 +79,7 @@ class Loader:
     writers: Workers
     guess: NewcomerGuess = field(default_factory=NewcomerGuess)
     unseen: Unseen = field(default_factory=Unseen)
+    put_off: PutOff = field(default_factory=PutOff)
 
     def load(self, batch: Batch) -> Loaded:
         """Load a batch; whatever happens, return how far it came.
@@ -86,34 +90,60 @@ class Loader:
         """
         loaded = Loaded(batch.sequence)
         try:
-            _BatchLoad(self, batch, loaded).run()
+            keys = dict.fromkeys(row.key for row in batch.rows if row.key and row.input)
+            older, loaded.released = self.put_off.take_over(keys)
+            load = _BatchLoad(self, [*older, *batch.rows], loaded)
+            load.run()
+            if not load.is_unjudged:
+                loaded.due += self._put_off_tasks()
+        except Exception as error:  # noqa: BLE001 - returned with what was done
+            loaded.failure = error
+        return loaded
+
+    def finish(self) -> Loaded:
+        """Judge what is put off, at the end of the stream; what passes becomes due."""
+        loaded = Loaded()
+        why = self.guards.judge()
+        if why:
+            loaded.failure = GuardStop(why)
+        else:
+            loaded.due += self._put_off_tasks()
+        return loaded
+
+    def _put_off_tasks(self) -> Iterator[Task]:
+        for sequence, customers in self.put_off.become_due().items():
+            keys = {held_key(CUSTOMERS.name, key) for key in customers}
+            yield Task(partial(self._catch_up, sequence), keys)
+
+    def _catch_up(self, sequence: int) -> Loaded:
+        """Send what was put off of a batch, as far as no newer version took it over."""
+        updates = self.put_off.pop(sequence)
+        loaded = Loaded(sequence if updates else None)
+        try:
+            rows = [row for one in updates for row in one.entry.rows]
+            _BatchLoad(self, rows, loaded).catch_up(updates)
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
         return loaded
 
 
-class _Plan(NamedTuple):
-    """A change, and the input that it was planned for."""
-
-    input: dict[str, Any]
-    change: Change
-
-
 class _BatchLoad:
     """One batch on its way: its customers, and what is known of them in Upwell."""
 
-    def __init__(self, tools: Loader, batch: Batch, loaded: Loaded) -> None:
+    def __init__(self, tools: Loader, rows: list[Row], loaded: Loaded) -> None:
         self._tools = tools
         self._settings = tools.settings
-        self._rows = batch.rows
+        self._rows = rows
         self._loaded = loaded
         self._outcomes = loaded.outcomes
         self._rejects: list[Reject] = []
-        self._entries = merge(batch.rows, tools.settings.null_handling)
+        self._entries = merge(rows, tools.settings.null_handling)
         self._found: Found = {}
         self._unclear: set[SourceKey] = set()
         self._created: set[SourceKey] = set()
-        self._plans: dict[SourceKey, _Plan] = {}
+        self._plans: dict[SourceKey, Planned] = {}
+        self._put_off: list[Planned] = []
+        self.is_unjudged = False
 
     def run(self) -> None:
         """Load it.
@@ -131,6 +161,28 @@ class _BatchLoad:
             # Whatever became of them: what was sent may have been carried out.
             self._tools.unseen.add(self._entries)
         self._settle()
+        # An invalid row was no version of its customer: it changes nothing.
+        refused = [reject.row.key for reject in self._rejects if reject.row.input]
+        self._tools.links.forget(refused, self._loaded)
+        self._tools.links.count_waiting(self._entries, self._loaded)
+        if self._put_off:
+            self._tools.put_off.add(self._loaded.sequence or 0, self._put_off)
+            self._loaded.pending += 1
+
+    def catch_up(self, updates: list[Planned]) -> None:
+        """Send updates that were put off.
+
+        Raises:
+            RunError: If no request can succeed.
+            Stopped: If the run is being stopped.
+        """
+        self._found = {one.entry.key: one.held for one in updates}
+        self._send(updates)
+        self._settle()
+        # Counted as waiting with their batch, when it was loaded.
+        freed = Loaded()
+        self._tools.links.forget((reject.row.key for reject in self._rejects), freed)
+        self._loaded.released += freed.released
 
     def _load(self) -> None:
         method = self._settings.load_method
@@ -153,11 +205,7 @@ class _BatchLoad:
             self._update()
 
     def _settle(self) -> None:
-        """Sum up what was rejected, and who still waits for a parent."""
-        # An invalid row was no version of its customer: it changes nothing.
-        refused = [reject.row.key for reject in self._rejects if reject.row.input]
-        self._tools.links.forget(refused, self._loaded)
-        self._tools.links.count_waiting(self._entries, self._loaded)
+        """Sum up what was rejected."""
         self._outcomes.rejects = in_order(self._rejects, self._rows)
 
     def _split_off_skipped(self) -> None:
@@ -199,13 +247,12 @@ class _BatchLoad:
         """Create what is not found; what turns out to exist is added to `found`."""
         absent = [entry for entry in self._entries if entry.key not in self._found]
         nameless = [entry for entry in absent if not entry.input.get(NAME)]
-        if nameless:
-            # They can only be updated, so "not found" must be more than a guess.
-            there = self._tools.lookups.find_surely(entry.key for entry in nameless)
-            self._found |= there
-            self._turned_up(there)
+        # They can only be updated, so "not found" must be more than a guess.
+        there = self._tools.lookups.find_surely(entry.key for entry in nameless)
+        self._found |= there
+        self._turned_up(there)
         for entry in nameless:
-            if entry.key not in self._found:
+            if entry.key not in there:
                 self._rejects += [Reject.invalid(row, NO_NAME) for row in entry.rows]
         named = [entry for entry in absent if entry.input.get(NAME)]
         for group in group_by_depth(named):
@@ -254,33 +301,41 @@ class _BatchLoad:
                 self._settings.field_policy,
                 certain=self._is_certain(entry),
             )
-            self._plans[entry.key] = _Plan(entry.input, change)
+            self._plans[entry.key] = Planned(entry, entry.input, held, change)
             looked_up += before is None
             if change and not (before and before.change):
                 updated.append(change.cleared())
-        why = self._tools.guards.admit(looked_up, updated)
-        if why:
-            raise GuardStop(why)
+        verdict = self._tools.guards.admit(looked_up, updated)
+        if verdict.stop:
+            raise GuardStop(verdict.stop)
+        self.is_unjudged = verdict.wait
 
     def _is_certain(self, entry: Entry) -> bool:
         """Tell whether what Upwell does not show can be taken for right."""
         return not (
             entry.key in self._unclear
             or entry.key in self._tools.unseen
-            or (len(entry.rows) > 1 and any(map(_sets_unseen, entry.rows)))
+            or (
+                len(entry.rows) > 1
+                and any(sets_unseen(row.input or {}) for row in entry.rows)
+            )
         )
 
     def _update(self) -> None:
-        """Update what is found, as far as it differs."""
+        """Update what is found, as far as it differs and the guards can judge it."""
+        now: list[Planned] = []
+        for plan in self._plans.values():
+            waits = self.is_unjudged and self._tools.guards.concern(plan.change)
+            (self._put_off if waits else now).append(plan)
+        self._send(now)
+
+    def _send(self, updates: Iterable[Planned]) -> None:
         unchanged: list[Entry] = []
         calls: list[Callable[[], None]] = []
-        for entry in self._entries:
-            plan = self._plans.get(entry.key)
-            if plan is None:
-                continue
-            self._note_drift(entry, plan.change)
-            if plan.change:
-                calls.append(partial(self._put, entry, plan.change))
+        for entry, _, _, change in updates:
+            self._note_drift(entry, change)
+            if change:
+                calls.append(partial(self._put, entry, change))
             else:
                 unchanged.append(entry)
         self._count(Outcome.UNCHANGED, unchanged, self._found)
@@ -301,7 +356,7 @@ class _BatchLoad:
         self._note_drift(entry, change)
         updated = self._tools.updates.run(entry.key, change)
         if updated.refusal and updated.refusal.status == HTTPStatus.OK:
-            self._refuse(entry, _hidden(refusal))
+            self._refuse(entry, hidden(refusal))
         else:
             self._take(entry, updated)
 
@@ -319,19 +374,10 @@ class _BatchLoad:
             for one in updated.left_out
         )
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
-        held = self._found.get(entry.key)
-        self._outcomes.counted.append(
-            Counted(
-                entry.key,
-                outcome,
-                len(entry.rows),
-                held["id"] if held else None,
-                updated.changes,
-            )
-        )
+        self._count(outcome, [entry], self._found, updated.changes)
 
     def _note_drift(self, entry: Entry, change: Change) -> None:
-        self._outcomes.drift += drift_of(entry, change)
+        self._outcomes.drift += drift_of(entry.key, change)
         self._outcomes.never_shown.update(change.never_shown)
 
     def _refuse(self, entry: Entry, refusal: Refusal) -> None:
@@ -344,35 +390,15 @@ class _BatchLoad:
         self._tools.links.forget((entry.key for entry in skipped), self._loaded)
 
     def _count(
-        self, outcome: Outcome, entries: Iterable[Entry], customers: Found
+        self,
+        outcome: Outcome,
+        entries: Iterable[Entry],
+        customers: Found,
+        changes: Mapping[str, tuple[Any, Any]] | None = None,
     ) -> None:
         for entry in entries:
             held = customers.get(entry.key)
             upwell_id = held["id"] if held else None
             self._outcomes.counted.append(
-                Counted(entry.key, outcome, len(entry.rows), upwell_id)
+                Counted(entry.key, outcome, len(entry.rows), upwell_id, changes or {})
             )
-
-
-def drift_of(entry: Entry, change: Change) -> Iterator[DriftEntry]:
-    """Yield the differences that an update leaves as they are."""
-    for one in change.relations:
-        yield DriftEntry(entry.key, one.property, one.held, one.wanted, "relation")
-    for one in change.withheld:
-        yield DriftEntry(entry.key, one.property, one.held, one.wanted, "policy")
-
-
-def _sets_unseen(row: Row) -> bool:
-    return sets_unseen(row.input or {})
-
-
-def _hidden(refusal: Refusal) -> Refusal:
-    """Word why a record can't be created although nothing with its key can be seen."""
-    if SOURCE_SYSTEM in refusal.constraint:
-        why = "it exists in Upwell, but this API key can't see it"
-    else:
-        why = (
-            f"{refusal.message}; no customer with this source key can be seen, so "
-            "another one may hold the same value, or this API key can't see it"
-        )
-    return Refusal(refusal.status, refusal.code, why)

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import threading
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
-from target_upwell.exceptions import RunError
-
-if TYPE_CHECKING:
-    from target_upwell.exceptions import Refusal
+from target_upwell.exceptions import Refusal, RunError
 
 MOST_SERVER_ERRORS = 5
 """Single records in succession that may be answered with 500 before it is an outage.
@@ -21,6 +17,10 @@ MOST_SERVER_ERRORS = 5
 
 MOST_ALIKE = 20
 """Records that may be refused alike before the first one was accepted."""
+
+
+SOURCE_SYSTEM = "source_system"
+"""In the name of a constraint on the source key, as PostgreSQL would make it."""
 
 
 class Refusals:
@@ -63,3 +63,15 @@ class Refusals:
                     f"rest is not tried: {refusal}; fix the stream map, or ask Upwell "
                     "what this API key may do"
                 )
+
+
+def hidden(refusal: Refusal) -> Refusal:
+    """Word why a record can't be created although nothing with its key can be seen."""
+    if SOURCE_SYSTEM in refusal.constraint:
+        why = "it exists in Upwell, but this API key can't see it"
+    else:
+        why = (
+            f"{refusal.message}; no customer with this source key can be seen, so "
+            "another one may hold the same value, or this API key can't see it"
+        )
+    return Refusal(refusal.status, refusal.code, why)

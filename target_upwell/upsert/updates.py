@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.exceptions import Refusal, Refused, RetriesExhausted, TooLarge
 from target_upwell.upsert.plan import Difference
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from target_upwell.api.client import Client
@@ -172,3 +174,11 @@ class Updates:
         """
         self._refusals.note(refusal)
         return Updated({}, left_out, refusal)
+
+
+def drift_of(key: SourceKey, change: Change) -> Iterator[DriftEntry]:
+    """Yield the differences that an update leaves as they are."""
+    for one in change.relations:
+        yield DriftEntry(key, one.property, one.held, one.wanted, "relation")
+    for one in change.withheld:
+        yield DriftEntry(key, one.property, one.held, one.wanted, "policy")

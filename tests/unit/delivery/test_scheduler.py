@@ -8,6 +8,7 @@ from delivery_rig import Rig, row, task
 
 from target_upwell.delivery import scheduler
 from target_upwell.delivery.checkpoints import MOST_WAITING, Checkpoints
+from target_upwell.delivery.outcomes import Outcomes, Reject
 from target_upwell.delivery.scheduler import SECONDS_BETWEEN_STATES, Loaded, Task
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import RunError, Stopped
@@ -360,6 +361,36 @@ def test_a_state_waits_for_the_links_that_a_batch_still_waits_for():
     rig.in_background(rig.scheduler.run, released).result()
     rig.scheduler.close()
 
+    assert rig.states == ["1"]
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_a_state_waits_for_the_rest_of_a_batch_and_for_its_rejects(parallel):
+    rig = Rig(parallel=parallel)
+    if parallel > 1:
+        # An earlier batch under way, so that the first part waits to be recorded.
+        rig.add(0)
+    first, second = rejected(1), rejected(2)
+    rig.filler.add(first)
+    rig.state("1")
+    load = rig.load_of(parallel - 1)
+    sequence = load.batch.sequence
+
+    ran = []
+
+    def rest():
+        ran.append(list(rig.states))
+        rejects = [Reject.invalid(second, "no")]
+        return Loaded(sequence, Outcomes(rejects=rejects))
+
+    load.succeed(Task(rest, frozenset({("customers", "T", "1")})), pending=1)
+    rig.until(lambda: ran == [[]])
+    if parallel > 1:
+        assert rig.recorder.rejects == []
+        rig.load_of(0).succeed()
+    rig.in_background(rig.finish).result()
+
+    assert [reject.row for reject in rig.recorder.rejects] == [first, second]
     assert rig.states == ["1"]
 
 
