@@ -27,6 +27,8 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 _FILES = ("rejects_path", "drift_path", "sync_log_path")
 """Files that a run appends to; no two of them may be one."""
 
+_APPENDS = "append-only"
+
 _MIN_KEY_CHARACTERS = 8
 """From this length on a key is looked for inside other settings."""
 
@@ -80,6 +82,11 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"max_rejects: {config['max_rejects']} needs rejects_path as well, the "
             "file that keeps what was rejected"
+        )
+    if (config["missing_customers"], config["load_method"]) == ("delete", _APPENDS):
+        yield (
+            f"missing_customers: load_method {_APPENDS} leaves existing customers as "
+            "they are; set it to report or ignore"
         )
     yield from _file_problems({name: config.get(name) or "" for name in _FILES})
 

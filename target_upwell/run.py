@@ -21,12 +21,14 @@ from target_upwell.reporting.recorder import Recorder
 from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
+from target_upwell.reporting.words import counted
 from target_upwell.upsert.dry_run import DryRun
 from target_upwell.upsert.guards import Guards
 from target_upwell.upsert.inserts import Inserts
 from target_upwell.upsert.links import Links
 from target_upwell.upsert.loader import Loader
 from target_upwell.upsert.lookups import Lookups
+from target_upwell.upsert.missing import Missing
 from target_upwell.upsert.parents import PendingParents
 from target_upwell.upsert.refusals import Refusals
 from target_upwell.upsert.updates import Updates
@@ -50,6 +52,7 @@ class Run:
     Attributes:
         scheduler: Takes batches and STATE.
         report: Counts.
+        missing: Finds customers that have left the source, if the user wants it.
     """
 
     def __init__(
@@ -99,6 +102,11 @@ class Run:
             CUSTOMERS, settings.max_updated_percent, settings.max_cleared_percent
         )
         self._writers = Workers(parallel, "request")
+        self.missing = (
+            None
+            if settings.missing_customers == "ignore"
+            else Missing(settings, client, updates, self._writers, CUSTOMERS)
+        )
         self._dry_run = DryRun(settings, lookups, guards)
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
         self._loader = Loader(
@@ -152,8 +160,12 @@ class Run:
                 "the system allows no more threads; raise its limit"
             ) from None
 
-    def finish(self) -> None:
-        """Deliver all that was taken.
+    def finish(self, incomplete: str = "") -> None:
+        """Deliver all that was taken, and look for customers that left the source.
+
+        Args:
+            incomplete: Why the source may hold more customers than it sent; "" if it
+                sent them all.
 
         Raises:
             Stopped: If a signal came.
@@ -166,6 +178,8 @@ class Run:
         for part in last:
             self.scheduler.run(Task(part.finish, frozenset()))
         self.scheduler.finish()
+        if self.missing:
+            self._find(self.missing, incomplete)
         self.close(None)
         if self.scheduler.failure:
             raise self.scheduler.failure
@@ -202,6 +216,21 @@ class Run:
         )
         for file in self._files:
             file.close()
+        if self.missing:
+            self.missing.close()
+
+    def _find(self, missing: Missing, incomplete: str) -> None:
+        """Look for missing customers, unless the source may hold them."""
+        rejected = int(self.report.totals()["rejected"])
+        if rejected and not incomplete:
+            were = counted(rejected, "record was", "records were")
+            incomplete = f"{were} rejected"
+        if incomplete:
+            logger.warning("missing_customers does not apply: %s", incomplete)
+            return
+        self.scheduler.run(Task(missing.find, frozenset()))
+        if missing.excess and not self._settings.dry_run:
+            self.scheduler.fail(missing.excess)
 
     def _judge_dry_run(self) -> None:
         """Fail where a real run would have stopped.
@@ -211,6 +240,8 @@ class Run:
         """
         if self._dry_run.stopped_by:
             raise RunError(f"a real run would stop: {self._dry_run.stopped_by}")
+        if self.missing and self.missing.excess:
+            raise RunError(f"a real run would stop: {self.missing.excess}")
         if self._rejects.excess:
             raise self._rejects.excess
 

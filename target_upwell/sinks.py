@@ -161,6 +161,7 @@ class CustomersSink(BatchSink):
         owner = cast("HasRun", target)
         self._scheduler = owner.parts.scheduler
         self._report = owner.parts.report
+        self._missing = owner.parts.missing
         self._most_bytes = owner.settings.batch_size_bytes
 
     def get_validator(self) -> None:
@@ -188,6 +189,8 @@ class CustomersSink(BatchSink):
         self._report.records_read += 1
         if not _SDK_COUNTS:
             self.record_counter_metric.increment()
+        if self._missing and row.key and not row.invalid:
+            self._missing.see(row.key)
         batch = self._open_batch(row)
         if not batch.has_room(row, self._most_bytes):
             self._target.drain_one(self)

@@ -30,6 +30,7 @@ from target_upwell.reporting.sync_log import digest_of
 from target_upwell.run import Run
 from target_upwell.singer.batch_files import BatchFiles
 from target_upwell.singer.configured import ConfiguredTarget
+from target_upwell.singer.full_tables import FullTables
 from target_upwell.singer.map_check import unmatched, why_unknown
 from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import EXIT_BY_SIGNAL, Signals
@@ -85,6 +86,7 @@ class TargetUpwell(ConfiguredTarget):
         self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
         self._batch_files = BatchFiles(self.settings.batch_root)
         self._unmapped_told: set[str] = set()
+        self._full_tables = FullTables() if self.parts.missing else None
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
 
@@ -238,6 +240,10 @@ class TargetUpwell(ConfiguredTarget):
                 f"a record of stream {message_dict['stream']!r} came before its "
                 "SCHEMA; the tap does not follow the Singer specification"
             )
+        if self._full_tables:
+            self._full_tables.record(
+                message_dict["stream"], message_dict.get("version")
+            )
         raw = message_dict["record"]
         for mapping, stream in streams:
             sink: Any = self.get_sink(STREAM)
@@ -266,16 +272,21 @@ class TargetUpwell(ConfiguredTarget):
 
         The SDK's `_latest_state` stays unset, or its `drain_all` would write it.
         """
+        if self._full_tables:
+            self._full_tables.state()
         if not self.settings.dry_run:
             self.parts.scheduler.checkpoint(message_dict["value"])
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Ignore it: Upwell has no way to delete what a full load left out."""
-        if not self._ignored_versions:
+        """Note it, if somebody wants to know which customers have left the source."""
+        stream = message_dict["stream"]
+        if self._full_tables:
+            self._full_tables.activate(stream, message_dict.get("version"))
+        elif not self._ignored_versions:
             self._ignored_versions = True
             logger.info(
-                "ACTIVATE_VERSION is ignored (stream %r): customers can't be deleted",
-                message_dict["stream"],
+                "ACTIVATE_VERSION is ignored (stream %r): missing_customers is ignore",
+                stream,
             )
 
     def process_endofpipe(self) -> None:
@@ -297,7 +308,19 @@ class TargetUpwell(ConfiguredTarget):
         super().process_endofpipe()
         self._warn_unmapped({n for _, one in ways for n in one.unmapped_properties})
         self._warn_merged({k: v for _, one in ways for k, v in one.merged_ids.items()})
-        self.parts.finish()
+        self.parts.finish(self._why_incomplete())
+
+    def _why_incomplete(self) -> str:
+        """Return why the source may hold customers that did not come; "" if none."""
+        if not self._full_tables:
+            return ""
+        maps = self.mapper.stream_maps_dict.items()
+        expected = {name: one for name, one in maps if isinstance(one, dict)}
+        for stream in unmatched(expected, self._sources):
+            return f"stream {stream!r} of `stream_maps` did not come"
+        led_here = (stream for stream, pairs in self._streams.items() if pairs)
+        reasons = map(self._full_tables.why_incomplete, led_here)
+        return next(filter(None, reasons), "")
 
     def _warn_unmapped(self, names: set[str]) -> None:
         """Name properties that are dropped: once at a stream's SCHEMA, once at the end.

@@ -15,8 +15,14 @@ _READABLE = {name: entry.readable for name, entry in PROPERTIES.items()} | {
 }
 
 
-def problems(field_policy: Mapping[str, str]) -> Iterator[str]:
+def problems(
+    field_policy: Mapping[str, str], *, deletes: bool = False
+) -> Iterator[str]:
     """Find names that no policy can be for, and policies that can't be kept.
+
+    Args:
+        field_policy: The policy of each property.
+        deletes: Whether missing customers are to be marked as deleted.
 
     Yields:
         One sentence for each problem: the property, what is wrong, what to do.
@@ -32,4 +38,9 @@ def problems(field_policy: Mapping[str, str]) -> Iterator[str]:
             yield (
                 f"field_policy: {name!r} can't be fill_if_empty, since Upwell never "
                 "shows whether it is empty; use create_only or overwrite"
+            )
+        elif deletes and name == CUSTOMERS.deleted and policy != "overwrite":
+            yield (
+                f"field_policy: {name!r} can't be {policy} where missing_customers is "
+                "delete, which sets it; use overwrite, or report"
             )

@@ -123,6 +123,7 @@ class Outcomes:
         never_shown: Relations of existing records that Upwell never shows, so that
             nobody can tell whether they differ.
         links: Links that were set after their record was loaded.
+        deleted: Records that were marked as deleted, since the source lost them.
     """
 
     counted: list[Counted] = field(default_factory=list)
@@ -130,3 +131,4 @@ class Outcomes:
     drift: list[DriftEntry] = field(default_factory=list)
     never_shown: set[str] = field(default_factory=set)
     links: int = 0
+    deleted: int = 0

@@ -78,6 +78,7 @@ class Report:
         self._by_key: Counter[Outcome] = Counter()
         self._reject_kinds: Counter[str] = Counter()
         self._links = 0
+        self._deleted = 0
         self._requests = 0
         self._retries = 0
         self._timer = _Timer()
@@ -91,6 +92,7 @@ class Report:
                 self._records[one.outcome] += one.records
                 self._by_key[one.outcome] += 1
             self._links += outcomes.links
+            self._deleted += outcomes.deleted
 
     def count_rejects(self, rejects: Sequence[Reject]) -> None:
         """Count rejected records, by who found fault with them."""
@@ -194,6 +196,11 @@ class Report:
             yield f"{open_records} not dealt with"
         if self._links:
             yield f"{counted(self._links, 'link')} set later"
+        if self._deleted:
+            things = counted(
+                self._deleted, self._resource.singular, self._resource.name
+            )
+            yield f"{things} marked as deleted"
 
     def _log_progress(self, seconds: float, limiter: RateLimiter) -> None:
         with self._lock:

@@ -104,7 +104,10 @@ class ConfiguredTarget(Target):
             errors = ["stream_maps: `__else__` takes only null or `__NULL__`"]
         errors = errors or [
             *config_checks.problems(given, os.environ.get("UPWELL_SANDBOX_URL", "")),
-            *field_policy.problems(given.get("field_policy", {})),
+            *field_policy.problems(
+                given.get("field_policy", {}),
+                deletes=given["missing_customers"] == "delete",
+            ),
         ]
         if given.get("faker_config") and not find_spec("faker"):
             errors.append("faker_config: install target-upwell[faker], which it needs")

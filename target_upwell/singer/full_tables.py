@@ -1,0 +1,121 @@
+"""Which source streams have sent all that their tables hold.
+
+A FULL_TABLE stream sends records that carry a version, and ACTIVATE_VERSION. By the
+Singer specification that message follows the last record, and so says that all of them
+came. Taps of the Meltano SDK send it before the first record instead, and one STATE
+after the last. A tap that dies sends neither, and its pipe ends like any other.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SDK_RECORDS_BETWEEN_STATES = 10_000
+"""After so many records a tap of the SDK sends a STATE in mid-stream as well."""
+
+EARLIEST_MILLISECONDS = 10**11
+"""Versions are the time at which the tap began: those of the SDK are in seconds,
+which are fewer than this, those of other taps in milliseconds."""
+
+OLDEST_VERSION_SECONDS = 60
+"""A tap begins when the target does. One that goes on with a load which was cut short
+keeps its version, and sends only the rest of the table."""
+
+
+@dataclass(slots=True)
+class _Table:
+    """What one stream has sent.
+
+    Attributes:
+        version: Of its load; None before any came.
+        records: How many there were.
+        states: STATE messages since the last record.
+        closed: Whether ACTIVATE_VERSION came after the last record.
+        mixed: Whether a record or message had another version, or none.
+    """
+
+    version: int | None = None
+    records: int = 0
+    states: int = 0
+    closed: bool = False
+    mixed: bool = False
+
+
+class FullTables:
+    """Judges by a run's messages which of its source streams are complete."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin with the run.
+
+        Args:
+            clock: Tells the time in seconds since 1970.
+        """
+        self._began = clock()
+        self._tables: dict[str, _Table] = {}
+
+    def record(self, stream: str, version: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Take note of a record."""
+        table = self._table(stream, version)
+        table.records += 1
+        table.states = 0
+        table.closed = False
+
+    def activate(self, stream: str, version: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Take note of an ACTIVATE_VERSION message."""
+        table = self._table(stream, version)
+        table.closed = table.records > 0
+
+    def state(self) -> None:
+        """Take note of a STATE message."""
+        for table in self._tables.values():
+            table.states += 1
+
+    def why_incomplete(self, stream: str) -> str:
+        """Return why a stream may not have sent all of its table; "" if it has."""
+        table = self._tables.get(stream)
+        if table is None or table.version is None:
+            return (
+                f"stream {stream!r} sent no versions, so it is not a FULL_TABLE "
+                "stream, or its tap sends no ACTIVATE_VERSION"
+            )
+        if table.mixed:
+            return f"stream {stream!r} sent records of several versions, or of none"
+        unit = 1 if _is_seconds(table.version) else 1000
+        age = self._began - table.version / unit
+        if age > OLDEST_VERSION_SECONDS:
+            return (
+                f"the load of stream {stream!r} began {age:.0f} seconds before this "
+                "run, so this may be the rest of one that was cut short"
+            )
+        if not _is_whole(table):
+            return f"stream {stream!r} ended as one does that is cut short"
+        return ""
+
+    def _table(self, stream: str, version: Any) -> _Table:  # noqa: ANN401 - any JSON value
+        table = self._tables.setdefault(stream, _Table())
+        if type(version) is not int:
+            table.mixed = True
+        elif table.version is None:
+            table.version = version
+        elif version != table.version:
+            table.mixed = True
+        return table
+
+
+def _is_seconds(version: int) -> bool:
+    return version < EARLIEST_MILLISECONDS
+
+
+def _is_whole(table: _Table) -> bool:
+    """Return whether what came at the end comes only after the last record."""
+    if table.closed:
+        return True
+    if table.records and not _is_seconds(table.version or 0):
+        return False
+    in_between = table.records and table.records % SDK_RECORDS_BETWEEN_STATES == 0
+    return table.states > (1 if in_between else 0)

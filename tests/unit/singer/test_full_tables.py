@@ -1,0 +1,94 @@
+"""A stream is complete only where nothing but its end can look so."""
+
+from __future__ import annotations
+
+import pytest
+
+from target_upwell.singer.full_tables import (
+    OLDEST_VERSION_SECONDS,
+    SDK_RECORDS_BETWEEN_STATES,
+    FullTables,
+)
+
+NOW = 1_764_000_000
+MS = NOW * 1000
+"""Versions of taps that follow the specification are in milliseconds."""
+
+
+def judged(*messages, stream="a"):
+    """Why the stream is not complete: its messages are R, A or S, with a version."""
+    tables = FullTables(clock=lambda: NOW)
+    for kind, *version in messages:
+        if kind == "S":
+            tables.state()
+        elif kind == "A":
+            tables.activate("a", *version)
+        else:
+            tables.record("a", *version)
+    return tables.why_incomplete(stream)
+
+
+R, A, S = ("R", MS), ("A", MS), ("S",)
+SDK_R, SDK_A = ("R", NOW), ("A", NOW)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [R, A],
+        [R, S, R, A, S],
+        [A, R, R, A],
+        [A, S],
+        [A, A, S],
+        [SDK_A, SDK_R, S],
+        [SDK_A, SDK_R, S, SDK_R, S],
+        [SDK_A, S],
+    ],
+)
+def test_complete(messages):
+    assert judged(*messages) == ""
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ([], "sent no versions"),
+        ([S], "sent no versions"),
+        ([("R", None), S], "sent no versions"),
+        ([("R", "1"), ("A", "1")], "sent no versions"),
+        ([("R", None), A], "of several versions, or of none"),
+        ([R, ("R", None), A], "of several versions, or of none"),
+        ([("R", MS - 1), R, A], "of several versions, or of none"),
+        ([R, ("A", MS + 1)], "of several versions, or of none"),
+        ([R], "cut short"),
+        ([A], "cut short"),
+        ([S, A], "cut short"),
+        ([A, R, S], "cut short"),
+        ([R, A, R], "cut short"),
+        ([SDK_A, SDK_R], "cut short"),
+        ([SDK_A, SDK_R, S, SDK_R], "cut short"),
+    ],
+)
+def test_not_complete(messages, why):
+    assert why in judged(*messages)
+
+
+def test_a_state_that_comes_after_so_many_records_anyway_is_not_the_last():
+    records = [SDK_R] * SDK_RECORDS_BETWEEN_STATES
+
+    assert "cut short" in judged(SDK_A, *records, S)
+    assert judged(SDK_A, *records, S, S) == ""
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_a_load_that_began_before_this_run_may_be_the_rest_of_one(unit):
+    late = (NOW - OLDEST_VERSION_SECONDS) * unit
+    early = late - unit
+
+    assert judged(("R", late), ("A", late)) == ""
+    assert "began 61 seconds before this run" in judged(("R", early), ("A", early))
+
+
+def test_each_stream_is_judged_by_itself():
+    assert judged(R, A) == ""
+    assert "stream 'b' sent no versions" in judged(R, A, stream="b")
