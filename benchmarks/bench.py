@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import customers, limits, processes, readme, shares
+from benchmarks import customers, limits, processes, readme
 from benchmarks.processes import Cost
 
 if TYPE_CHECKING:
@@ -201,29 +201,6 @@ def memory(folder: Path, few: int, times: int) -> dict[str, float]:
     return peaks
 
 
-def stages() -> dict[str, Any]:
-    """Measure the stages of a record's way, in a process of its own."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.stages"],
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    measured: dict[str, Any] = json.loads(ran.stdout)
-    return measured
-
-
-def time_shares(folder: Path, number: int) -> dict[str, float]:
-    """Measure what the reading thread does with its time."""
-    source = customers.write_file(folder / f"{number}.singer", number)
-    case = Case("shares", TARGET, source, stream_maps=customers.FULL_MAP)
-    with (
-        processes.server(LATENCY_MS) as server,
-        processes.configuration(case.settings(server)) as path,
-    ):
-        measured = shares.measure(path, source)
-    return {part: round(share, 3) for part, share in measured.items()}
-
-
 def main() -> None:
     """Measure all there is to measure, and write it down."""
     os.chdir(HERE.parent)
@@ -245,8 +222,6 @@ def main() -> None:
             "limits": limits.measure(),
             "start_up_cpu": start_up(folder, 3 * REPEATS),
             "memory_mb": memory(folder, 50_000, 20),
-            "microseconds": stages(),
-            "shares": time_shares(folder, CUSTOMERS),
         }
     readme.RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     readme.write()

@@ -51,9 +51,6 @@ def tables(results: Results) -> str:
             limits(results),
             "**Memory and start-up**\n",
             _memory(results),
-            "**Where the time goes**\n",
-            _shares(results["shares"]),
-            _stages(results["microseconds"]),
         ]
     )
 
@@ -182,22 +179,3 @@ def _memory(results: Results) -> str:
         f"{int(many):,}: {high / low:.2f} times. A run of one customer takes "
         f"{start_up} CPU seconds, importing the SDK alone {sdk}.\n"
     )
-
-
-def _shares(measured: dict[str, float]) -> str:
-    return _table(
-        ["the reading thread", "share of its time"],
-        [[part, f"{share:.0%}"] for part, share in measured.items()],
-    )
-
-
-def _stages(measured: dict[str, dict[str, float]]) -> str:
-    stages = _table(
-        ["stage, by itself", "µs a record"],
-        [[name, us] for name, us in measured["stages"].items()],
-    )
-    levers = _table(
-        ["without what makes it fast", "µs a record"],
-        [[name, us] for name, us in measured["without"].items()],
-    )
-    return f"{stages}\n{levers}"

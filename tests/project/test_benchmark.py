@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
-from types import SimpleNamespace
-from typing import NamedTuple
 
 import pytest
-from target_command import record, run_target, schema
 
-from benchmarks import bench, customers, processes, readme, shares
+from benchmarks import bench, customers, processes, readme
 
 MOST_GROWTH = 1.1
-
-
-class Code(NamedTuple):
-    """As much of a code object as tells a part."""
-
-    co_filename: str
-    co_name: str
 
 
 @pytest.fixture(scope="module")
@@ -63,50 +51,6 @@ def test_the_plain_target_needs_a_request_a_batch(costs):
 def test_ten_times_the_records_take_no_more_memory(tmp_path):
     peaks = bench.memory(tmp_path, few=4_000, times=10)
     assert peaks["40000"] <= peaks["4000"] * MOST_GROWTH
-
-
-def test_the_reading_thread_s_time_is_shared_out(tmp_path):
-    shared = bench.time_shares(tmp_path, 2_000)
-    assert [*shared] == [*shares.PARTS.values(), shares.REST]
-    assert sum(shared.values()) == pytest.approx(1, abs=0.01)
-
-
-def test_the_innermost_part_counts():
-    def stack(*places):
-        frame = None
-        for file, function in places:
-            frame = SimpleNamespace(f_code=Code(f"x/{file}", function), f_back=frame)
-        return frame
-
-    reading = ("reader.py", "process_lines")
-    mapping = ("mapping.py", "__call__")
-    assert shares.part_of(stack(reading, mapping, ("values.py", "text"))) == "mapping"
-    assert shares.part_of(stack(reading, ("routes.py", "take"))) == "handing on"
-    assert shares.part_of(stack(("pipeline.py", "start"))) == shares.REST
-
-
-def test_a_run_comes_through_each_part_of_the_profile(sandbox):
-    seen = set()
-
-    def look(frame, event, _argument):
-        if event == "call":
-            code = frame.f_code
-            seen.add((Path(code.co_filename).name, code.co_name))
-
-    records = [record(id=str(number), name="A") for number in range(50)]
-    one_by_one = {"batch_size_rows": 1, "max_parallel_requests": 1}
-    stream_maps = {"customers": {"name": "name"}}
-    sys.setprofile(look)
-    try:
-        run_target(
-            sandbox,
-            [schema("id", "name"), *records],
-            stream_maps=stream_maps,
-            **one_by_one,
-        )
-    finally:
-        sys.setprofile(None)
-    assert shares.PARTS.keys() <= seen
 
 
 def test_the_page_shows_the_last_results():
