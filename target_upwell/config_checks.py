@@ -47,7 +47,7 @@ def problems(config: Mapping[str, Any], sandbox_url: str = "") -> list[str]:
 
     Args:
         config: A configuration whose values have the types of `CONFIG_SCHEMA`.
-        sandbox_url: Where the sandbox is, if the run is a rehearsal with it.
+        sandbox_url: Where the sandbox is, if the run is a trial run with it.
 
     Returns:
         One sentence for each problem: the setting, what is wrong, what to do.
@@ -55,7 +55,7 @@ def problems(config: Mapping[str, Any], sandbox_url: str = "") -> list[str]:
     found = list(_problems(config))
     if not found and sandbox_url and not _same_server(config["api_url"], sandbox_url):
         found.append(
-            "api_url: this is a rehearsal (UPWELL_SANDBOX_URL is set), and api_url is "
+            "api_url: this is a trial run (UPWELL_SANDBOX_URL is set), and api_url is "
             "not the sandbox's address; add --config=ENV after the other --config, or "
             "remove api_url from the configuration"
         )

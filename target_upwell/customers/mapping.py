@@ -99,7 +99,7 @@ class CustomerMapping:
         self._rivals: set[str] = set()
         for name in declared:
             self._learn(name)
-        self._settle_declared(stream)
+        self._resolve_declared(stream)
         self._declared_rules = dict(self._rules)
         self._declared_names = {
             target: list(names) for target, names in self._names.items()
@@ -125,7 +125,7 @@ class CustomerMapping:
         if found.get(_KEY) is None:
             found[_KEY] = self._key(record, mapped=_KEY in found)
         if BILL_TO in found:
-            _settle_parent(found)
+            _resolve_parent(found)
         reason = check(found)
         if reason is not None:
             raise Invalid(reason)
@@ -204,7 +204,7 @@ class CustomerMapping:
         if self._says_more(name) and len(self.unmapped_properties) < MAX_NAMES:
             self.unmapped_properties.add(name)
 
-    def _settle_declared(self, stream: str) -> None:
+    def _resolve_declared(self, stream: str) -> None:
         for target in self._rivals:
             names = self._names[target]
             if target not in names:
@@ -256,7 +256,7 @@ class CustomerMapping:
                 if not isinstance(name, str):
                     raise Invalid(f"{kind_of(name)} is no name of a property")
                 self._learn(name)
-        return self._settled(record) if self._rivals else self._rules
+        return self._resolved(record) if self._rivals else self._rules
 
     def _forget(self) -> None:
         self._rules = dict(self._declared_rules)
@@ -265,7 +265,7 @@ class CustomerMapping:
         }
         self._rivals.clear()
 
-    def _settled(self, record: Mapping[str, Any]) -> Mapping[str, _Rule | None]:
+    def _resolved(self, record: Mapping[str, Any]) -> Mapping[str, _Rule | None]:
         """Return the rules for a record that may hold names of the same target."""
         rules = dict(self._rules)
         for target in self._rivals:
@@ -376,7 +376,7 @@ def _in_words(part: object) -> str:
         return kind_of(part)
 
 
-def _settle_parent(found: dict[str, Any]) -> None:
+def _resolve_parent(found: dict[str, Any]) -> None:
     """Let one of the two ways to name a parent stand; Upwell's own id wins."""
     if found.get("billToCustomerId") is not None:
         del found[BILL_TO]

@@ -134,7 +134,7 @@ async def _run(command: Sequence[str], environment: dict[str, str]) -> int:
 def _environment(options: Options, server: Server) -> dict[str, str]:
     """Return the command's environment: what is set stays, but for the address.
 
-    Otherwise a rehearsal with the real address exported would write to Upwell.
+    Otherwise a trial run with the real address exported would write to Upwell.
     """
     return {
         "TARGET_UPWELL_API_KEY": options.api_key,

@@ -96,7 +96,7 @@ class Links:
             if parent is not None and parent in customers:
                 self._link(entry, parent, customers[parent]["id"], loaded)
 
-    def arrived(
+    def set_waiting(
         self, customers: Found, loaded: Loaded, parents: Collection[SourceKey] = ()
     ) -> None:
         """Have the links set that waited for these customers.
@@ -107,7 +107,7 @@ class Links:
             parents: Those that were looked up as parents.
         """
         ids = {key: customer["id"] for key, customer in customers.items()}
-        due = self._parents.arrived(ids, parents)
+        due = self._parents.links_to(ids, parents)
         # A few at a time: each task waits for all its children.
         size = self._settings.max_parallel_requests
         for start in range(0, len(due), size):
@@ -175,7 +175,7 @@ class Links:
         for start in range(0, len(parents), size):
             page = parents[start : start + size]
             found = self._lookups.find_surely(page)
-            self.arrived(found, loaded, page)
+            self.set_waiting(found, loaded, page)
             for parent in page:
                 if parent not in found:
                     for child in self._parents.waiting_children(parent):

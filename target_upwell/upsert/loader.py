@@ -160,7 +160,7 @@ class _BatchLoad:
         finally:
             # Whatever became of them: what was sent may have been carried out.
             self._tools.unseen.add(self._entries)
-        self._settle()
+        self._sum_up()
         # An invalid row was no version of its customer: it changes nothing.
         refused = [reject.row.key for reject in self._rejects if reject.row.input]
         self._tools.links.forget(refused, self._loaded)
@@ -178,7 +178,7 @@ class _BatchLoad:
         """
         self._found = {one.entry.key: one.held for one in updates}
         self._send(updates)
-        self._settle()
+        self._sum_up()
         # Counted as waiting with their batch, when it was loaded.
         freed = Loaded()
         self._tools.links.forget((reject.row.key for reject in self._rejects), freed)
@@ -204,7 +204,7 @@ class _BatchLoad:
             self._plan()
             self._update()
 
-    def _settle(self) -> None:
+    def _sum_up(self) -> None:
         """Sum up what was rejected."""
         self._outcomes.rejects = in_order(self._rejects, self._rows)
 
@@ -232,7 +232,7 @@ class _BatchLoad:
         asked = [*keys, *(parent for parent in parents if parent not in keys)]
         found = self._tools.lookups.find(asked)
         links.link(found, self._entries, loaded)
-        links.arrived(found, loaded, parents)
+        links.set_waiting(found, loaded, parents)
         self._found |= {key: held for key, held in found.items() if key in keys}
 
     def _turned_up(self, customers: Found) -> None:
@@ -241,7 +241,7 @@ class _BatchLoad:
         # Those that were created without their link get it by an update.
         waiting = [e for e in self._entries if e.key not in self._created]
         links.link(customers, waiting, loaded)
-        links.arrived(customers, loaded)
+        links.set_waiting(customers, loaded)
 
     def _create(self, searched: Searched) -> None:
         """Create what is not found; what turns out to exist is added to `found`."""

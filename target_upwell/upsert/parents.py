@@ -118,7 +118,7 @@ class PendingParents:
             waiting = (self._waiting.get(child) for child in children)
             return sum(1 for one in waiting if one and one.sequence == sequence)
 
-    def arrived(
+    def links_to(
         self, customers: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
     ) -> list[Link]:
         """Take note of customers that exist in Upwell.

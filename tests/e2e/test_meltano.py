@@ -37,9 +37,9 @@ SET updated_at = timestamptz '2026-02-03 09:00Z' + customer_no * interval '1 sec
 WHERE customer_no > 100040;
 UPDATE erp.customers SET email = 'nobody' WHERE customer_no = 100042;
 """
-MEND = """
+FIX = """
 UPDATE erp.customers
-SET email = 'ap@mended.example', updated_at = timestamptz '2026-02-05 09:00Z'
+SET email = 'ap@fixed.example', updated_at = timestamptz '2026-02-05 09:00Z'
 WHERE customer_no = 100042;
 """
 HUB_ADDRESS = re.compile(r"--from-ref https://\S+/hub/target-upwell\.yml")
@@ -74,14 +74,14 @@ class Run:
         self.sandbox.reset()
         text = self.meltano("run", *options, "tap-postgres", "target-upwell")
         summary = re.findall(r"\d+ records?: .*", text)[-1]
-        fates = re.findall(
+        outcomes = re.findall(
             r"([1-9]\d*) (created|updated|unchanged|skipped|rejected)\b", summary
         )
         writes = {
             "POST": sum(bool(r["created"]) for r in self.sandbox.requests()),
             "PUT": sum(bool(r["updated"]) for r in self.sandbox.requests()),
         }
-        return {fate: int(number) for number, fate in fates}, writes
+        return {outcome: int(number) for number, outcome in outcomes}, writes
 
     def log(self):
         """The log of the last command."""
@@ -173,12 +173,12 @@ def the_log_comes_to_meltano_as_structure_and_not_as_lines_of_json(pipeline):
 
 
 def the_next_run_resumes_with_every_customer_once_and_right(pipeline):
-    pipeline.server.run(MEND)
+    pipeline.server.run(FIX)
     counts, writes = pipeline.load()
     assert (counts["created"], writes) == (1, {"POST": 1, "PUT": 0})
     assert len(pipeline.sandbox.customers()) == NUMBER + 5
     held = pipeline.sandbox.customers()["100042"]
-    assert held["emailAddress"] == "ap@mended.example"
+    assert held["emailAddress"] == "ap@fixed.example"
 
 
 def meltano_invoke_reaches_the_command(pipeline):

@@ -1,4 +1,4 @@
-"""What an update can't reach is said once, and listed for somebody to mend."""
+"""What an update can't reach is said once, and listed for somebody to fix."""
 
 from __future__ import annotations
 

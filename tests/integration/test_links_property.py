@@ -74,9 +74,9 @@ def test_all_links_are_right_and_a_second_run_writes_nothing(account, _example):
     assert links(account) == expected
     # Each is created once; a link costs one update at most.
     counts = account.counts()
-    owed = sum(p is not None for ps in expected.values() for p in ps.values())
+    linked = sum(p is not None for ps in expected.values() for p in ps.values())
     assert counts["creates"] == FORESTS * CUSTOMERS
-    assert counts["updates"] <= owed
+    assert counts["updates"] <= linked
 
     account.reset()
     choose.shuffle(stream)

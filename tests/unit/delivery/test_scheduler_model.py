@@ -48,7 +48,7 @@ class Machine(RuleBasedStateMachine):
         self.kept = []  # all rows, so that no id comes twice
         self.barriers = []
         self.links = []  # batches, once for each link that is not yet due
-        self.owed = Counter()  # links that loaded batches are still owed
+        self.pending = Counter()  # links that hold loaded batches
         self.ids = {}  # of the rows of such batches
         self.emitted = []
         self.numbers = 0
@@ -217,10 +217,10 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.gates)
     @rule(
         data=st.data(),
-        owed=st.sampled_from([0, 0, 1, 2]),
+        pending=st.sampled_from([0, 0, 1, 2]),
         due=st.lists(st.sets(KEYS, min_size=1, max_size=2), max_size=2),
     )
-    def succeed(self, data, owed, due):
+    def succeed(self, data, pending, due):
         load = data.draw(st.sampled_from(self.gates))
         prompt = not self.ended and self.clock.now - self.delivery._last_emit >= 1
         tasks = [self._task(None, keys) for keys in due]
@@ -228,22 +228,22 @@ class Machine(RuleBasedStateMachine):
             link = data.draw(st.sampled_from(self.links))
             self.links.remove(link)
             tasks.append(self._task(link, data.draw(st.sets(KEYS, min_size=1))))
-        self._let_succeed(load, owed if load.batch else 0, tasks)
+        self._let_succeed(load, pending if load.batch else 0, tasks)
         if prompt:
             assert self._is_all_covered_out()
 
-    def _let_succeed(self, load, owed=0, due=()):
+    def _let_succeed(self, load, pending=0, due=()):
         if load.batch:
             sequence = load.batch.sequence
             self.ids[sequence] = {id(one) for one in load.batch.rows}
-            self.owed[sequence] = owed
-            self.links += [sequence] * owed
+            self.pending[sequence] = pending
+            self.links += [sequence] * pending
             self._deal_with(sequence)
         elif load.link is not None:
-            self.owed[load.link] -= 1
+            self.pending[load.link] -= 1
             self._deal_with(load.link)
         self.gates.remove(load)
-        load.succeed(*due, pending=owed)
+        load.succeed(*due, pending=pending)
         self.settle()
         self._rejects_are_in_order()
 
@@ -253,7 +253,7 @@ class Machine(RuleBasedStateMachine):
         self.must_be(written == sorted(written), "rejects are out of order")
 
     def _deal_with(self, sequence):
-        if not self.owed[sequence]:
+        if not self.pending[sequence]:
             self.undealt -= self.ids[sequence]
 
     @precondition(lambda self: self.gates and not self.calm)
@@ -363,7 +363,7 @@ class Machine(RuleBasedStateMachine):
                 self.undealt.discard(("barrier", sequence))
                 self.delivery.release(sequence)
             for sequence in self.links:
-                self.owed[sequence] -= 1
+                self.pending[sequence] -= 1
                 self._deal_with(sequence)
                 self.delivery.release(sequence)
             self.finish()

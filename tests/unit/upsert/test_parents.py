@@ -24,7 +24,7 @@ def parents():
 def test_a_child_waits_until_it_is_resolved(parents):
     assert parents.add(CHILD, PARENT, 7) == (True, None)
     assert parents.count([CHILD, OTHER], 7) == 1
-    (due,) = parents.arrived({PARENT: "cus_p"})
+    (due,) = parents.links_to({PARENT: "cus_p"})
     assert due == Link(CHILD, PARENT, "cus_p")
     assert parents.waiting(CHILD) == Waiting(PARENT, 7)
 
@@ -40,8 +40,8 @@ def test_a_newer_version_replaces_the_older_and_tells_which_batch_is_free(parent
     assert parents.add(CHILD, LATER, 8) == (True, Waiting(PARENT, 7))
 
     assert parents.count([CHILD], 7) == 0
-    assert parents.arrived({PARENT: "cus_p"}) == []
-    assert parents.arrived({LATER: "cus_q"}) == [Link(CHILD, LATER, "cus_q")]
+    assert parents.links_to({PARENT: "cus_p"}) == []
+    assert parents.links_to({LATER: "cus_q"}) == [Link(CHILD, LATER, "cus_q")]
 
 
 def test_resolving_an_older_parent_leaves_the_newer_one(parents):
@@ -67,7 +67,7 @@ def test_whom_a_child_bills_to_at_present_is_remembered(parents):
 
 
 def test_a_parent_that_was_looked_up_is_kept_and_another_is_not(parents):
-    parents.arrived({PARENT: "cus_p", LATER: "cus_q"}, {PARENT})
+    parents.links_to({PARENT: "cus_p", LATER: "cus_q"}, {PARENT})
 
     assert parents.parent_id(PARENT) == "cus_p"
     assert parents.parent_id(LATER) is None
@@ -76,7 +76,7 @@ def test_a_parent_that_was_looked_up_is_kept_and_another_is_not(parents):
 def test_the_known_parents_stay_few(parents):
     for number in range(MOST_KNOWN_PARENTS + 100):
         key = ("TMSEZ", str(number))
-        parents.arrived({key: f"cus_{number}"}, {key})
+        parents.links_to({key: f"cus_{number}"}, {key})
 
     assert len(parents._known) == MOST_KNOWN_PARENTS
     assert parents.parent_id(("TMSEZ", "0")) is None
@@ -100,7 +100,7 @@ def test_a_hundred_thousand_waiting_children_take_less_than_a_hundred_megabytes(
             parents.add(child, ("TMSEZ", f"headquarters-{number}"), 1)
             parents.note(child, f"cus_{number:020}")
         ids = {p: f"cus_{n:020}" for n, p in enumerate(parents.parents())}
-        due = parents.arrived(ids)
+        due = parents.links_to(ids)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
