@@ -29,7 +29,7 @@ from target_upwell.exceptions import (
 from target_upwell.reporting.sync_log import digest_of
 from target_upwell.run import Run
 from target_upwell.singer.batch_files import BatchFiles
-from target_upwell.singer.configured import ConfiguredTarget
+from target_upwell.singer.configuration import ConfiguredTarget
 from target_upwell.singer.full_tables import FullTables
 from target_upwell.singer.map_check import unmatched, why_unknown
 from target_upwell.singer.reader import MessageReader
@@ -174,11 +174,10 @@ class TargetUpwell(ConfiguredTarget):
             sink: Any = self.get_sink(STREAM)
             sink.drain_if_old()
 
-    # Messages. All overridden because the SDK's own end the run at one bad record, and
-    # write STATE only when everything is drained.
+    # Messages
 
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        """Set up the way of a stream's records."""
+        """Set up a stream; the SDK's would make a sink for each of its names."""
         stream = message_dict["stream"]
         known = self._sources.get(stream)
         if known and known.schema_message == message_dict:
@@ -233,7 +232,7 @@ class TargetUpwell(ConfiguredTarget):
         logger.info("stream %r is not named %r and is ignored", stream, STREAM)
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        """Send a record on its way."""
+        """Map a record and hand it on; in the SDK's one bad record ends the run."""
         streams = self._streams.get(message_dict["stream"])
         if streams is None:
             raise RecordsWithoutSchemaException(
@@ -258,7 +257,7 @@ class TargetUpwell(ConfiguredTarget):
                 sink.process_record(record, {"stream": stream, "raw": raw})
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
-        """Send the records of files on their way, as if they had come one by one."""
+        """Read the records of files; the SDK's leaves out stream maps and checks."""
         stream = message_dict["stream"]
         for record in self._batch_files.records(
             message_dict["encoding"], message_dict["manifest"]
@@ -268,9 +267,9 @@ class TargetUpwell(ConfiguredTarget):
             self._process_record_message({"stream": stream, "record": record})
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        """Note a checkpoint.
+        """Note a checkpoint; the SDK's writes STATE only when all is drained.
 
-        The SDK's `_latest_state` stays unset, or its `drain_all` would write it.
+        Its `_latest_state` stays unset, or its `drain_all` would write it.
         """
         if self._full_tables:
             self._full_tables.state()

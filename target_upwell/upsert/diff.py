@@ -33,8 +33,6 @@ Customer = dict[str, Any]
 """A customer as the API words it."""
 
 NullHandling = Literal["clear", "keep"]
-Policies = dict[str, Literal["overwrite", "fill_if_empty", "create_only"]]
-"""Property to field policy; what is not named is overwritten."""
 
 _NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
 _PARENT_NAMES = (BILL_TO, PARENT)

@@ -9,7 +9,7 @@ import pytest
 from singer_sdk import Sink, Target, plugin_base
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from target_upwell.singer.configured import ConfiguredTarget
+from target_upwell.singer.configuration import ConfiguredTarget
 from target_upwell.singer.reader import MessageReader
 from target_upwell.sinks import CustomersSink
 from target_upwell.target import TargetUpwell
