@@ -1,7 +1,6 @@
 """The Singer target: messages in, STATE out, and the parts put together.
 
-This file and `sinks.py` are the only ones that know the SDK. Each override of one of
-its underscored methods says why.
+Each override of an underscored method of the SDK says why.
 """
 
 from __future__ import annotations
