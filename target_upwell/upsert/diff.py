@@ -115,6 +115,7 @@ def diff(
     """
     change = Change()
     hidden_nulls: dict[str, None] = {}
+    rule_nulls: dict[str, None] = {}
     for name, value in wanted.items():
         if name in _NOT_COMPARED:
             continue
@@ -123,7 +124,9 @@ def diff(
         own = held.get(name) if held is not None and shown else None
         policy = (policies or {}).get(name, "overwrite")
         if name == RULE:
-            _diff_rule(value, own if shown else {}, null_handling, policy, change)
+            rule_nulls = _diff_rule(
+                value, own if shown else {}, null_handling, policy, change
+            )
         elif not known.updatable:
             _diff_relation(known, value, own, change, shown=shown)
         elif _is_in_sync(name, value, own, null_handling, shown=shown):
@@ -136,8 +139,9 @@ def diff(
         else:
             change.columns[name] = value
             change.held[name] = own
-    if change or not certain or held is None:
-        change.columns.update(hidden_nulls)
+    unsure = held is None or not certain
+    if change or unsure:
+        change.columns.update(hidden_nulls | (rule_nulls if unsure else {}))
     return change
 
 
@@ -173,8 +177,12 @@ def _diff_rule(
     null_handling: NullHandling,
     policy: str,
     change: Change,
-) -> None:
-    """Compare a customer rule; without one in Upwell there is none to change."""
+) -> dict[str, None]:
+    """Compare a customer rule; without one in Upwell there is none to change.
+
+    Returns:
+        Nulls in columns that Upwell does not show; they are sent along with others.
+    """
     members = value["data"] if value else {}
     if held is None:
         wanted = {
@@ -182,7 +190,7 @@ def _diff_rule(
         }
         if wanted:
             change.relations.append(Difference(RULE, None, wanted))
-        return
+        return {}
     hidden_nulls: dict[str, None] = {}
     sent = False
     for name, member in members.items():
@@ -202,6 +210,7 @@ def _diff_rule(
             sent = True
     if sent:
         change.columns.update(hidden_nulls)
+    return hidden_nulls
 
 
 def _diff_relation(

@@ -105,7 +105,9 @@ class Updates:
         self._refusals.accepted()
         done = change.changes()
         if related and not touched.related:
-            left_out.append(Difference(self._related_property, None, related))
+            said = {name: value for name, value in related.items() if value is not None}
+            if said:
+                left_out.append(Difference(self._related_property, None, said))
             sent = columns
         return Updated({name: done[name] for name in sent}, left_out)
 

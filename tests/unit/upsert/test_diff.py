@@ -358,6 +358,13 @@ def test_a_null_in_a_rule_clears_that_column():
     assert changes(held_as=without, **says) == ({}, {})
     assert diff(wanted(**says), held(), "clear").relations == []
     assert not diff(wanted(**says), with_terms, "keep")
+    assert diff(wanted(**says), None, "clear").columns == {
+        "customerRule.dueOption": None
+    }
+    not_shown = held(customerRule={"id": "r"})
+    assert not diff(wanted(**says), not_shown, "clear")
+    unsure = diff(wanted(**says), not_shown, "clear", certain=False)
+    assert unsure.columns == {"customerRule.dueOption": None}
 
 
 # Field policies
