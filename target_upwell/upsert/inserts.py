@@ -86,6 +86,7 @@ class Inserted:
             created them, or they may be old.
         hidden: Those that exist, says Upwell, but that no search shows, with its words.
         refused: Those that can't be created, and Upwell's words.
+        failure: Why it was not done to its end; the run ends then.
     """
 
     created: dict[SourceKey, Record] = field(default_factory=dict)
@@ -93,6 +94,7 @@ class Inserted:
     unclear: dict[SourceKey, Record] = field(default_factory=dict)
     hidden: list[tuple[Entry, Refusal]] = field(default_factory=list)
     refused: list[tuple[Entry, Refusal]] = field(default_factory=list)
+    failure: Exception | None = None
 
 
 class Inserts:
@@ -123,18 +125,22 @@ class Inserts:
         self._most_bytes = batch_size_bytes
 
     def run(self, entries: Sequence[Entry], searched: Searched) -> Inserted:
-        """Create records, each of them once.
+        """Create records, each of them once; always return how far it came.
 
         Args:
             entries: What they are to be; a batch, so that one request holds it.
             searched: How hard Upwell was searched for them.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
         """
         result = Inserted()
-        waiting = [_Group(list(entries), searched)]
+        try:
+            self._create(_Group(list(entries), searched), result)
+            self._look_for_refused(result)
+        except Exception as error:  # noqa: BLE001 - returned with what was done
+            result.failure = error
+        return result
+
+    def _create(self, whole: _Group, result: Inserted) -> None:
+        waiting = [whole]
         while waiting:
             group = waiting.pop()
             if not group.entries:
@@ -143,8 +149,6 @@ class Inserts:
                 waiting += group.halves()
             else:
                 waiting += self._post(group, result)
-        self._look_for_refused(result)
-        return result
 
     def _post(self, group: _Group, result: Inserted) -> Iterator[_Group]:
         """Post a group; what is left to do is yielded."""
@@ -160,12 +164,7 @@ class Inserts:
             yield from self._after_refusal(group, refused.refusal, result)
         else:
             self._refusals.accepted()
-            created = {self._resource.key_of(one): one for one in records}
-            result.created.update(created)
-            rest = group.without(set(created))
-            if rest.entries:
-                left_out = AmbiguousOutcome("an answer left some out")
-                yield from self._after_ambiguous(rest, left_out, result)
+            result.created.update((self._resource.key_of(one), one) for one in records)
 
     def _after_ambiguous(
         self, group: _Group, ambiguous: AmbiguousOutcome, result: Inserted
@@ -181,7 +180,8 @@ class Inserts:
                 raise
             lasting = Refusal(exhausted.status, "", str(ambiguous))
         found = self._lookups.find(entry.key for entry in group.entries)
-        group.searched = max(group.searched, Searched.ONCE)
+        # What an earlier search did not show may be there now.
+        group.searched = Searched.ONCE
         rest = self._turned_up(group, found, result)
         if lasting is None:
             yield rest
@@ -238,16 +238,20 @@ class Inserts:
         Raises:
             RunError: If the others would fare no better.
         """
-        self._refusals.note(refusal)
         result.refused.append((entry, refusal))
+        try:
+            self._refusals.note(refusal)
+        except RunError:
+            if not self._look_for_refused(result):
+                raise
 
-    def _look_for_refused(self, result: Inserted) -> None:
+    def _look_for_refused(self, result: Inserted) -> dict[SourceKey, Record]:
         """Find those of the refused that exist: the update may be welcome."""
         refused = {entry.key: (entry, refusal) for entry, refusal in result.refused}
-        if refused:
-            found = self._lookups.find_surely(refused)
-            result.existing.update(found)
-            result.refused = [pair for key, pair in refused.items() if key not in found]
+        found = self._lookups.find_surely(refused)
+        result.existing.update(found)
+        result.refused = [pair for key, pair in refused.items() if key not in found]
+        return found
 
     def _search_harder(self, group: _Group) -> dict[SourceKey, Record]:
         """Search for a group that holds a record which exists."""
