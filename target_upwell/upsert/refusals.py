@@ -16,7 +16,9 @@ MOST_SERVER_ERRORS = 5
 """
 
 MOST_ALIKE = 20
-"""Records that may be refused alike before the first one was accepted."""
+"""Records in succession that may be refused alike before the first one was accepted,
+or with 403 at any time: a firewall may dislike a name, but hardly every one.
+"""
 
 
 SOURCE_SYSTEM = "source_system"
@@ -38,6 +40,7 @@ class Refusals:
         with self._lock:
             self._any_accepted = True
             self._server_errors = 0
+            self._alike = 0
 
     def note(self, refusal: Refusal) -> None:
         """Note that a single record was refused.
@@ -53,13 +56,16 @@ class Refusals:
                         f"Upwell fails on one record after the other: {refusal}; "
                         "run it again later, it goes on where it stopped"
                     )
-            if self._any_accepted:
+            forbidden = refusal.status == HTTPStatus.FORBIDDEN
+            if self._any_accepted and not forbidden:
                 return
-            self._alike = self._alike + 1 if refusal.message == self._last else 1
-            self._last = refusal.message
+            words = str(int(refusal.status)) if forbidden else refusal.message
+            self._alike = self._alike + 1 if words == self._last else 1
+            self._last = words
             if self._alike >= MOST_ALIKE:
+                which = "last" if self._any_accepted else "first"
                 raise RunError(
-                    f"the first {self._alike} records were all refused alike, so the "
+                    f"the {which} {self._alike} records were all refused alike, so the "
                     f"rest is not tried: {refusal}; fix the stream map, or ask Upwell "
                     "what this API key may do"
                 )

@@ -8,6 +8,7 @@ hash, so memory stays flat; two customers that share one cost a needless update 
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from target_upwell.customers.schema import PROPERTIES
@@ -32,9 +33,10 @@ def sets_unseen(customer_input: Mapping[str, Any]) -> bool:
 
 
 class Unseen:
-    """The customers of a run; threads share it, each with customers of its own."""
+    """The customers of a run; threads share it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._bits = bytearray(BITS // 8)
 
     def __contains__(self, key: SourceKey) -> bool:
@@ -47,4 +49,5 @@ class Unseen:
         for entry in entries:
             if any(sets_unseen(row.input or {}) for row in entry.rows):
                 byte, bit = divmod(hash(entry.key) % BITS, 8)
-                self._bits[byte] |= 1 << bit
+                with self._lock:
+                    self._bits[byte] |= 1 << bit
