@@ -137,11 +137,39 @@ class Links:
             for key, customer in customers.items():
                 self._parents.note(key, customer.get(PARENT), customer["id"])
 
-    def forget(self, keys: Iterable[SourceKey | None], loaded: Loaded) -> None:
-        """Have customers that were not loaded wait no longer."""
-        for key in keys:
-            if key:
-                _release(self._parents.resolve(key), loaded)
+    def waiting(self, entries: Iterable[Entry]) -> dict[SourceKey, Waiting]:
+        """Return what earlier versions of the customers of a batch wait for."""
+        if not self._parents:
+            return {}
+        found = {entry.key: self._parents.waiting(entry.key) for entry in entries}
+        return {key: waiting for key, waiting in found.items() if waiting}
+
+    def forget(
+        self,
+        keys: Iterable[SourceKey | None],
+        loaded: Loaded,
+        before: Mapping[SourceKey, Waiting] | None = None,
+    ) -> int:
+        """Have customers of a batch wait as before: this version was not loaded.
+
+        Args:
+            keys: The customers.
+            loaded: What comes of the batch.
+            before: What earlier versions waited for, if this one took that over.
+
+        Returns:
+            How many of them waited because of this version.
+        """
+        forgotten = 0
+        for key in dict.fromkeys(filter(None, keys)):
+            now, earlier = self._parents.waiting(key), (before or {}).get(key)
+            if now and now.sequence != loaded.sequence:
+                continue
+            forgotten += self._parents.resolve(key) is not None
+            if earlier:
+                self._parents.restore(key, earlier)
+                loaded.released.remove(earlier.sequence)
+        return forgotten
 
     def count_waiting(self, entries: Iterable[Entry], loaded: Loaded) -> None:
         """Have a batch held back by its customers that still wait."""
@@ -204,6 +232,7 @@ class Links:
             self._writers.in_parallel(partial(self._set, one, loaded) for one in links)
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
+        loaded.outcomes.links = len(loaded.outcomes.counted)
         return loaded
 
     def _set(self, link: Link, loaded: Loaded) -> None:
@@ -218,7 +247,6 @@ class Links:
                 why = str(updated.refusal) if updated.refusal else why
                 self._orphan(link.child, link.parent, why, loaded)
                 return
-            loaded.outcomes.links += 1
             loaded.outcomes.counted.append(
                 Counted(link.child, Outcome.UPDATED, 0, waiting.id, updated.changes)
             )

@@ -27,7 +27,7 @@ from target_upwell.upsert.diff import diff, group_by_depth, is_seen_whole, merge
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
 from target_upwell.upsert.put_off import Planned, PutOff
-from target_upwell.upsert.refusals import hidden
+from target_upwell.upsert.refusals import hidden, is_about_key
 from target_upwell.upsert.unseen import Unseen, sets_unseen
 from target_upwell.upsert.updates import drift_of
 
@@ -143,6 +143,7 @@ class _BatchLoad:
         self._created: set[SourceKey] = set()
         self._plans: dict[SourceKey, Planned] = {}
         self._put_off: list[Planned] = []
+        self._waiting = tools.links.waiting(self._entries)
         self.is_unjudged = False
 
     def run(self) -> None:
@@ -163,7 +164,7 @@ class _BatchLoad:
         self._sum_up()
         # An invalid row was no version of its customer: it changes nothing.
         refused = [reject.row.key for reject in self._rejects if reject.row.input]
-        self._tools.links.forget(refused, self._loaded)
+        self._tools.links.forget(refused, self._loaded, self._waiting)
         self._tools.links.count_waiting(self._entries, self._loaded)
         if self._put_off:
             self._tools.put_off.add(self._loaded.sequence or 0, self._put_off)
@@ -179,10 +180,10 @@ class _BatchLoad:
         self._found = {one.entry.key: one.held for one in updates}
         self._send(updates)
         self._sum_up()
+        refused = [reject.row.key for reject in self._rejects]
+        forgotten = self._tools.links.forget(refused, self._loaded)
         # Counted as waiting with their batch, when it was loaded.
-        freed = Loaded()
-        self._tools.links.forget((reject.row.key for reject in self._rejects), freed)
-        self._loaded.released += freed.released
+        self._loaded.released += [self._loaded.sequence or 0] * forgotten
 
     def _load(self) -> None:
         method = self._settings.load_method
@@ -270,6 +271,8 @@ class _BatchLoad:
         created = [by_key[key] for key in result.created]
         self._count(Outcome.CREATED, created, result.created)
         self._tools.links.created(result.created)
+        if result.failure:
+            raise result.failure
         for entry, refusal in result.refused:
             self._refuse(entry, refusal)
         for entry, refusal in result.hidden:
@@ -342,9 +345,16 @@ class _BatchLoad:
         self._tools.writers.in_parallel(calls)
 
     def _update_hidden(self, entry: Entry, refusal: Refusal) -> None:
-        """Update a customer that exists, says Upwell, but that no search shows."""
+        """Update a customer that exists, says Upwell, but that no search shows.
+
+        It may be another one that exists, with the same e-mail address, say. So what an
+        update does not reach is rejected: it may well be in Upwell nowhere.
+        """
         if self._settings.load_method == "append-only":
-            self._skip([entry])
+            if is_about_key(refusal):
+                self._skip([entry])
+            else:
+                self._refuse(entry, hidden(refusal))
             return
         change = diff(
             entry.input,
@@ -353,12 +363,14 @@ class _BatchLoad:
             self._settings.field_policy,
             certain=False,
         )
-        self._note_drift(entry, change)
         updated = self._tools.updates.run(entry.key, change)
-        if updated.refusal and updated.refusal.status == HTTPStatus.OK:
+        if not updated.changes and (
+            not updated.refusal or updated.refusal.status == HTTPStatus.OK
+        ):
             self._refuse(entry, hidden(refusal))
-        else:
-            self._take(entry, updated)
+            return
+        self._note_drift(entry, change)
+        self._take(entry, updated)
 
     def _put(self, entry: Entry, change: Change) -> None:
         """Send one update."""
@@ -387,7 +399,8 @@ class _BatchLoad:
         """Leave customers alone that turned out to exist."""
         skipped = list(entries)
         self._count(Outcome.SKIPPED, skipped, self._found)
-        self._tools.links.forget((entry.key for entry in skipped), self._loaded)
+        keys = [entry.key for entry in skipped]
+        self._tools.links.forget(keys, self._loaded, self._waiting)
 
     def _count(
         self,

@@ -98,6 +98,12 @@ class PendingParents:
                 return self._drop(child)
             return None
 
+    def restore(self, child: SourceKey, waiting: Waiting) -> None:
+        """Have a child that waits for nobody wait again as it did before."""
+        with self._lock:
+            self._waiting[child] = waiting
+            self._children.setdefault(waiting.parent, {})[child] = None
+
     def note(
         self, child: SourceKey, held: str | None, child_id: str | None = None
     ) -> None:

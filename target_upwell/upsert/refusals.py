@@ -71,9 +71,14 @@ class Refusals:
                 )
 
 
+def is_about_key(refusal: Refusal) -> bool:
+    """Tell whether a record can't be created because of its source key, by its words."""
+    return SOURCE_SYSTEM in refusal.constraint
+
+
 def hidden(refusal: Refusal) -> Refusal:
     """Word why a record can't be created although nothing with its key can be seen."""
-    if SOURCE_SYSTEM in refusal.constraint:
+    if is_about_key(refusal):
         why = "it exists in Upwell, but this API key can't see it"
     else:
         why = (
