@@ -101,7 +101,7 @@ class Run:
         guards = Guards(
             CUSTOMERS, settings.max_updated_percent, settings.max_cleared_percent
         )
-        self._writers = Workers(parallel, "request")
+        self._writers = Workers(parallel, "request", self._stop)
         self.missing = (
             None
             if settings.missing_customers == "ignore"
@@ -195,12 +195,11 @@ class Run:
         if self._closed:
             return
         self._closed = True
+        # Requests under way may end, but nothing may begin another one.
+        self._stop.set()
         if grace is not None:
-            # What is under way may end, but nothing of it may begin another request.
-            self._stop.set()
             logger.warning("stopping: a signal came; what is under way may finish")
         self.scheduler.close(grace)
-        self._stop.set()
         self._writers.close()
         self._drift.report()
         for line in self._rejects.summary():

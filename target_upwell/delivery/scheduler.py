@@ -152,7 +152,7 @@ class Scheduler:
         self._stop = stop
         self._parallel = parallel
         self._clock = clock
-        self._workers = Workers(parallel, "batch")
+        self._workers = Workers(parallel, "batch", stop)
         self._changed = threading.Condition(threading.RLock())
         self._checkpoints = Checkpoints()
         self._under_way = 0
@@ -178,7 +178,9 @@ class Scheduler:
         """
         if self._signals:
             raise Stopped
-        if self._failure is not None:
+        if self._failure is not None and (
+            not self._under_way or not isinstance(self._failure, Stopped)
+        ):
             raise self._failure
 
     def hold(self) -> int:
@@ -286,9 +288,14 @@ class Scheduler:
         self._emit_covered()
 
     def fail(self, error: Exception) -> None:
-        """Note a failure; the first one ends the run."""
+        """Note a failure; the first one ends the run.
+
+        That something was stopped says nothing: what stopped it is the failure, and may
+        come later.
+        """
         with self._changed:
-            self._failure = self._failure or error
+            if self._failure is None or isinstance(self._failure, Stopped):
+                self._failure = error
             self._changed.notify_all()
         self._stop.set()
         self._signals.wake()

@@ -12,21 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 SECONDS_BETWEEN_LOOKS = 0.2
-"""No wait is without a bound: a call that has ended without a word is found out."""
+"""No wait is without a bound, though each call tells when it has ended."""
 
 
 class Workers:
     """A fixed number of threads, started as they are needed."""
 
-    def __init__(self, number: int, name: str) -> None:
+    def __init__(self, number: int, name: str, stop: threading.Event) -> None:
         """Make the threads possible.
 
         Args:
             number: Threads, at most.
             name: What they are for, as a debugger shows it.
+            stop: Set as soon as one of several calls fails, so that those under way
+                don't go on for long.
         """
         self._number = number
         self._name = name
+        self._stop = stop
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -67,6 +70,7 @@ class Workers:
                     call()
                 except Exception as error:  # noqa: BLE001 - raised again below
                     errors.append(error)
+                    self._stop.set()
                 with changed:
                     running -= 1
                     changed.notify_all()
@@ -111,5 +115,6 @@ class Workers:
             self._threads.append(thread)
 
     def _work(self) -> None:
+        # Nobody waits for a thread that waits for a call, and none keeps the process.
         for call in iter(self._calls.get, None):
             call()

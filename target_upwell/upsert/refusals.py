@@ -72,7 +72,7 @@ class Refusals:
 
 
 def is_about_key(refusal: Refusal) -> bool:
-    """Tell whether a record can't be created because of its source key, by its words."""
+    """Tell whether a record can't be created because its source key is taken."""
     return SOURCE_SYSTEM in refusal.constraint
 
 

@@ -4,7 +4,7 @@ import threading
 from functools import partial
 
 import pytest
-from delivery_rig import Rig, row, task
+from delivery_rig import DEADLINE_S, Rig, row, task
 
 from target_upwell.delivery import scheduler
 from target_upwell.delivery.checkpoints import MOST_WAITING, Checkpoints
@@ -140,6 +140,21 @@ def test_after_a_failure_what_is_under_way_ends_and_the_covered_state_goes_out()
     close.result()
     assert rig.states == ["1"]
     assert len(rig.loads) == 3
+
+
+def test_what_was_stopped_by_a_failure_does_not_hide_it():
+    rig = Rig(parallel=2)
+    rig.add(1)
+    rig.add(2)
+    rig.load_of(0).fail(Stopped())
+    rig.until(lambda: rig.woken)
+    waiting = rig.in_background(rig.scheduler.drain)
+    rig.until(lambda: rig.waits)
+
+    rig.load_of(1).fail(ValueError("no"))
+
+    with pytest.raises(ValueError, match="no"):
+        waiting.result()
 
 
 def test_a_failure_wakes_the_reader_that_waits_for_a_worker():
@@ -428,7 +443,8 @@ def test_calls_run_even_where_the_system_allows_no_thread(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refuse)
     done = []
 
-    Workers(3, "test").in_parallel([lambda n=n: done.append(n) for n in range(5)])
+    workers = Workers(3, "test", threading.Event())
+    workers.in_parallel([lambda n=n: done.append(n) for n in range(5)])
 
     assert done == [0, 1, 2, 3, 4]
 
@@ -437,8 +453,29 @@ def refuse(_thread):
     raise RuntimeError("can't start new thread")
 
 
+def test_with_one_thread_all_batches_are_loaded_one_after_the_other(monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def start_one(thread):
+        if thread.name.startswith("batch") and started:
+            refuse(thread)
+        started.append(thread)
+        start(thread)
+
+    rig = Rig(parallel=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_one)
+        rig.add(1, 2, 3)
+    for number in range(3):
+        rig.load_of(number).succeed()
+
+    rig.finish()
+
+    assert len(rig.loads) == 3
+
+
 def test_closed_workers_leave_no_thread():
-    workers = Workers(3, "passing")
+    workers = Workers(3, "passing", threading.Event())
     workers.in_parallel([lambda: None] * 9)
 
     workers.close()
@@ -453,7 +490,7 @@ def test_closed_workers_leave_no_thread():
 
 
 def test_calls_run_side_by_side_and_all_end_before_it_returns():
-    workers = Workers(3, "test")
+    workers = Workers(3, "test", threading.Event())
     done = []
 
     workers.in_parallel([lambda n=n: done.append(n) for n in range(20)])
@@ -462,7 +499,7 @@ def test_calls_run_side_by_side_and_all_end_before_it_returns():
 
 
 def test_calls_that_have_not_begun_are_left_out_once_one_has_failed():
-    workers = Workers(1, "test")
+    workers = Workers(1, "test", threading.Event())
     begun = []
 
     def fail(number):
@@ -473,3 +510,21 @@ def test_calls_that_have_not_begun_are_left_out_once_one_has_failed():
         workers.in_parallel([lambda n=n: fail(n) for n in range(50)])
 
     assert begun == [0]
+
+
+def test_those_under_way_are_stopped_as_soon_as_one_has_failed():
+    stop, both = threading.Event(), threading.Barrier(2)
+    workers, stopped = Workers(1, "test", stop), []
+
+    def fail():
+        both.wait(DEADLINE_S)
+        raise ValueError("no")
+
+    def go_on():
+        both.wait(DEADLINE_S)
+        stopped.append(stop.wait(DEADLINE_S))
+
+    with pytest.raises(ValueError, match="no"):
+        workers.in_parallel([go_on, fail])
+
+    assert stopped == [True]
