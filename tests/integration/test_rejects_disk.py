@@ -32,7 +32,8 @@ def test_a_disk_that_fills_up_midway_keeps_every_state_before_it(account, tmp_pa
     def few_bytes():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
-    messages = [schema("id", "name")]
+    # STATE waits while nothing but rejects has come.
+    messages = [schema("id", "name"), record(id="0", name="A"), state(0)]
     for number in range(1, 41):
         messages += [record(id=str(number), name=None), state(number)]
     run = subprocess.run(

@@ -91,7 +91,7 @@ def test_numbers_arrive_as_exactly_as_they_left(source):
     assert_fates(source.send(message + b'"metadata":' + exact + b"}}"), unchanged=1)
 
 
-def test_a_change_of_the_rule_alone_sends_the_present_name_along(source):
+def test_a_change_of_the_rule_alone_changes_nothing_else(source):
     source.load({"id": "1", "name": "A", "customerRule": {"dueOption": 30}})
     source.load({"id": "1", "customerRule": {"dueOption": 45}})
     assert source["1"]["customerRule"]["dueOption"] == 45

@@ -32,8 +32,9 @@ UNIQUE = (
 class Refusal(Exception):
     """A request that changed nothing."""
 
-    def __init__(self, error, code="constraint-violation", row=None):
+    def __init__(self, error, code="constraint-violation", row=None, status=400):
         super().__init__(error)
+        self.status = status
         path = "$.selectionSet.insertCustomers.args.objects"
         row = "" if row is None else f"[{row}]"
         self.body = {"path": f"{path}{row}", "error": error, "code": code}

@@ -132,7 +132,7 @@ class HostileServer:
         self.asked = 0
         self.met = []
         self.on_request = lambda _number: None
-        self.api_key = "k"
+        self.api_key = "hostile-key"
         self._seed = seed
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -231,4 +231,4 @@ class HostileServer:
         except Exception as refusal:
             if not hasattr(refusal, "body"):
                 raise
-            return 400, json.dumps(refusal.body).encode()
+            return refusal.status, json.dumps(refusal.body).encode()
