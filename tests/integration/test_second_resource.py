@@ -89,7 +89,7 @@ class CarrierRun:
         client = Client(settings, RateLimiter(2, stop), stop, report.request)
         lookups = Lookups(client, CARRIERS, ROWS)
         refusals = Refusals()
-        self.writers = Workers(2, "request")
+        self.writers = Workers(2, "request", stop)
         loader = CarrierLoader(
             lookups,
             Inserts(client, lookups, refusals, CARRIERS, settings.batch_size_bytes),

@@ -83,6 +83,7 @@ class CarrierLoader:
         found = self._lookups.find(entries)
         new = [entry for key, entry in entries.items() if key not in found]
         inserted = self._inserts.run(new, Searched.ONCE)
+        assert not inserted.failure
         for key, carrier in inserted.created.items():
             one = Counted(key, Outcome.CREATED, 1, carrier["id"])
             outcomes.counted.append(one)
@@ -93,9 +94,10 @@ class CarrierLoader:
         outcomes.rejects = in_order(rejects, batch.rows)
         found |= inserted.existing | inserted.unclear
         changes = {key: change_of(entries[key], found[key]) for key in found}
-        assert not self._guards.admit(
+        verdict = self._guards.admit(
             len(found), [change.cleared() for change in changes.values()]
         )
+        assert not verdict.stop
         self._writers.in_parallel(
             partial(self._update, key, change, found[key]["id"], outcomes)
             for key, change in changes.items()
