@@ -7,6 +7,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 # Written last, so that a set-up that was cut short is taken up again.
 READY := $(VENV)/ready
+DEMO_READY := $(VENV)/ready-for-demo
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 	--no-input --constraint constraints.txt
 
@@ -18,7 +19,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
 
-demo: $(READY) ## see the whole product at work; KEEP=1 leaves the sandbox up
+demo: $(if $(wildcard $(READY)),$(READY),$(DEMO_READY)) ## see the whole product at work; KEEP=1 leaves the sandbox up
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: $(READY) ## run the tests; ARGS='-k plan' for some of them
@@ -60,9 +61,10 @@ docs: $(READY) ## write settings and properties into the documentation
 pictures: $(READY) ## make the pictures of the documentation again
 	PYTHONPATH=. $(BIN)/python scripts/pictures.py
 
-lint: $(READY) ## check style, types and the order of the imports
+lint: $(READY) ## check style, spelling, types and the order of the imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/codespell
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy -p target_upwell -p demo -p benchmarks
 	$(BIN)/mypy scripts
@@ -80,11 +82,15 @@ clean: ## remove the virtual environment and whatever runs left behind
 	rm -rf .venv .venv-* .demo .meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		build dist
 
-$(READY): pyproject.toml constraints.txt
+$(READY): GROUP := dev
+# Less than for the tests: the target, the sandbox, PostgreSQL and Meltano.
+$(DEMO_READY): GROUP := demo
+$(READY) $(DEMO_READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
 		"Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
 	@echo "Setting up $(VENV); the first time this takes a minute or so."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP_INSTALL) --upgrade pip
-	@$(PIP_INSTALL) --build-constraint constraints.txt --editable '.[sandbox]' --group dev
+	@$(PIP_INSTALL) --build-constraint constraints.txt --editable '.[sandbox]' \
+		--group $(GROUP)
 	@touch $@

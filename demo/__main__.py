@@ -2,16 +2,23 @@
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 from demo.project import REPOSITORY, clean_environment
 
 FOLDER = REPOSITORY / ".demo"
+NEXT = """
+Next:
+  make demo KEEP=1     the same, and the page of what landed stays up
+  docs/going-live.md   from here to your own account
+  .demo/               the Meltano project, the logs and the files of these runs"""
 
 
 def main() -> None:
-    """Become `upwell-sandbox run -- python -m demo.run`."""
+    """Run `upwell-sandbox run -- python -m demo.run`, and say what to try next."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     os.chdir(REPOSITORY)
@@ -19,7 +26,13 @@ def main() -> None:
     options = ["run", "--database", str(FOLDER / "upwell.sqlite")]
     play = [sys.executable, "-m", "demo.run", str(FOLDER), *sys.argv[1:]]
     command = [str(sandbox), *options, "--", *play]
-    os.execve(sandbox, command, clean_environment())  # noqa: S606 - our own words
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the play's to handle
+    with subprocess.Popen(command, env=clean_environment()) as process:  # noqa: S603 - our own words
+        signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+        code = process.wait()
+    if code == 0:
+        print(NEXT)  # noqa: T201 - the demo's output
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,91 +1,63 @@
-"""The sandbox's account, seen from behind the counter.
-
-Reads what the sandbox tells of itself under `/_sandbox`, which Upwell has not.
-"""
+"""The sandbox's account, through what the sandbox serves beside the API."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import requests
 
-_SHOWN = (
-    "name",
-    "emailAddress",
-    "ccEmailAddresses",
-    "addresses",
-    "customerRule",
-    "metadata",
-    "billToCustomerId",
-)
 _TIMEOUT_SECONDS = 60
+_BULK = {"method": "POST", "path": "/api/rest/bulk-customers"}
 
 
 class Surprise(Exception):
-    """The demo saw something else than it promises."""
+    """The demo saw something other than it promises."""
 
 
 class Account:
-    """What Upwell would hold."""
+    """What Upwell would hold, and how it answers."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._requests_seen = 0
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands before this machine
 
-    def new_requests(self) -> list[dict[str, Any]]:
-        """List the requests that came in since the last call, oldest first."""
-        everything: list[dict[str, Any]] = self._get("requests")
-        new = everything[self._requests_seen :]
-        self._requests_seen = len(everything)
-        return new
+    def created(self) -> int:
+        """Return how many customers were ever created."""
+        created: int = self._call("GET", "counts")["creates"]
+        return created
 
-    def customer(self, source_id: str) -> dict[str, Any]:
-        """Get one customer.
+    def customers(self) -> dict[str, dict[str, Any]]:
+        """Return the customers by their ids in the source.
 
         Raises:
-            Surprise: There is none of this id, or more than one.
+            Surprise: Two have the same id.
         """
-        found: list[dict[str, Any]] = [
-            customer
-            for customer in self._get("customers")
-            if customer["sourceSystemId"] == source_id
-        ]
-        if len(found) != 1:
-            raise Surprise(f"Upwell holds {len(found)} customers with id {source_id}")
-        return found[0]
+        every = self._call("GET", "customers")
+        by_id = {customer["sourceSystemId"]: customer for customer in every}
+        if len(by_id) < len(every):
+            raise Surprise("Upwell holds a customer twice")
+        return by_id
 
-    def _get(self, what: str) -> Any:  # noqa: ANN401 - JSON
-        address = f"{self.url}/_sandbox/{what}"
-        answer = self._session.get(address, timeout=_TIMEOUT_SECONDS)
+    def answer_after(self, milliseconds: int) -> None:
+        """Have every request wait."""
+        self._call("PUT", "faults", {"latency": milliseconds})
+
+    def lose_replies(self, count: int) -> None:
+        """Cut the connections of coming bulk requests once they are committed."""
+        lost = {"fault": "lost-reply", **_BULK}
+        self._call("PUT", "faults", {"next": [lost] * count})
+
+    def replies_to_lose(self) -> int:
+        """Return how many replies are still to be lost."""
+        return len(self._call("GET", "faults")["next"])
+
+    def _call(self, method: str, what: str, content: object = None) -> Any:  # noqa: ANN401 - JSON
+        answer = self._session.request(
+            method,
+            f"{self.url}/_sandbox/{what}",
+            json=content,
+            timeout=_TIMEOUT_SECONDS,
+        )
         answer.raise_for_status()
         return answer.json()
-
-
-def describe(customer: dict[str, Any]) -> str:
-    """Write a customer in a few lines, without what is null."""
-    lines = []
-    for name in _SHOWN:
-        value = _without_nulls(customer.get(name))
-        if value not in (None, [], {}):
-            text = (
-                value
-                if isinstance(value, str)
-                else json.dumps(value, ensure_ascii=False)
-            )
-            lines.append(f"    {name:<17} {text}")
-    return "\n".join(lines)
-
-
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    if isinstance(value, dict):
-        return {
-            name: _without_nulls(item)
-            for name, item in value.items()
-            if item is not None and name not in {"id", "type"}
-        }
-    return value

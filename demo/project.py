@@ -66,6 +66,24 @@ class Project:
             "UV_CONSTRAINT": constraints,
         }
 
+    def start(self, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
+        """Start a Meltano command.
+
+        Args:
+            arguments: What follows `meltano`.
+            log: The file that gets what it prints.
+        """
+        command = [str(Path(sys.executable).with_name("meltano")), *arguments]
+        with log.open("wb") as output:
+            return subprocess.Popen(  # noqa: S603 - our own words
+                command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
     def run(self, *arguments: str, log: Path) -> str:
         """Run a Meltano command.
 
@@ -79,22 +97,13 @@ class Project:
         Raises:
             MeltanoError: It failed.
         """
-        command = [str(Path(sys.executable).with_name("meltano")), *arguments]
-        with log.open("wb") as output:
-            done = subprocess.run(  # noqa: S603 - our own words
-                command,
-                check=False,
-                cwd=self._folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        with self.start(*arguments, log=log) as command:
+            code = command.wait()
         text = log.read_text("utf-8", "replace")
-        if done.returncode:
+        if code:
             tail = "\n".join(text.splitlines()[-40:])
             raise MeltanoError(
                 f"{tail}\nmeltano {shlex.join(arguments)} ended with exit code"
-                f" {done.returncode}; the whole log is {log}"
+                f" {code}; the whole log is {log}"
             )
         return text

@@ -1,126 +1,244 @@
-"""The demo's play: load, change a little, load again, tell what was written.
+"""The demo's play: four loads into the sandbox, and what may go wrong in them.
 
 Runs under `upwell-sandbox run --`, as `python -m demo` arranges. It checks what it
-tells: where anything but the changes was written, a line says so and the exit code
-is 1.
+tells: where something does not hold, a line says so and the exit code is 1.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import psutil
 
-from demo.account import Account, Surprise, describe
+from demo.account import Account, Surprise
 from demo.erp import SCHEMA, copy, customers
-from demo.postgres import PostgresError, postgres
+from demo.postgres import Postgres, PostgresError, postgres
 from demo.project import MeltanoError, Project
+from demo.words import folded, short, side_by_side
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 CUSTOMERS = 3000
 ADDED = 8
-UNTOUCHED = "100004"  # three addresses in one column
+KILLED_AT = 1000
+LOST_REPLIES = 2
+SLOW_MILLISECONDS = 200
+POLL_SECONDS = 0.02
+SHOWN = "100004"  # three addresses in one column
+BAD = str(100_001 + CUSTOMERS + 2)
+MAPPED = (
+    "sourceSystemId",
+    "name",
+    "emailAddress",
+    "ccEmailAddresses",
+    "addresses",
+    "customerRule",
+    "metadata",
+)
+ROW = f"SELECT row_to_json(c) FROM erp.customers c WHERE customer_no = {SHOWN};"  # noqa: S608 - a constant
+BREAK = f"UPDATE erp.customers SET country = 'Freedonia' WHERE customer_no = {BAD};"  # noqa: S608 - likewise
 CHANGE = """
 UPDATE erp.customers
 SET email = 'ap@new-owner.example; cfo@new-owner.example',
     terms = 'N45',
     terms_days = 45,
     updated_at = timestamptz '2026-02-02 09:00Z' + customer_no * interval '1 second'
-WHERE customer_no % 250 = 3
+WHERE customer_no % 250 = 4
 RETURNING customer_no;
 """
 
 
 class Pipeline:
-    """A Meltano project that loads into the sandbox."""
+    """A Meltano project that loads into the sandbox.
 
-    def __init__(self, folder: Path, account: Account, sqlalchemy_url: str) -> None:
-        environment = {**os.environ, "TAP_POSTGRES_SQLALCHEMY_URL": sqlalchemy_url}
-        self._account = account
-        self._folder = folder
-        self._project = Project(folder / "project", environment)
+    Attributes:
+        project: The project's folder.
+    """
 
-    def load(self, title: str, **expected: int) -> list[str]:
-        """Run it, tell what the target and the API counted, and check that.
+    def __init__(self, folder: Path, sqlalchemy_url: str) -> None:
+        self.project = folder / "project"
+        self._logs = folder
+        self._meltano = Project(
+            self.project,
+            {
+                **os.environ,
+                "TAP_POSTGRES_SQLALCHEMY_URL": sqlalchemy_url,
+                "TARGET_UPWELL_MAX_REJECTS": "20",
+                "TARGET_UPWELL_REJECTS_PATH": "rejects.singer",
+                "TARGET_UPWELL_SYNC_LOG_PATH": "sync-log.jsonl",
+            },
+        )
+
+    def install(self) -> None:
+        """Install tap and target."""
+        self._meltano.run("install", log=self._logs / "install.log")
+
+    def load(self, name: str, *arguments: str) -> dict[str, int]:
+        """Run Meltano, and print the target's own summary.
 
         Args:
-            title: The name of this load.
-            expected: What should become of how many records.
+            name: The name of this load's log.
+            arguments: What follows `meltano`; the pipeline if there is nothing.
 
         Returns:
-            The source ids of the customers that were updated, sorted.
+            The counts of the summary that are not zero.
+        """
+        given = arguments or ("run", "tap-postgres", "target-upwell")
+        click.echo(f"  $ meltano {' '.join(given)}")
+        text = self._meltano.run(*given, log=self._logs / f"{name}.log")
+        [summary] = re.findall(r"\d+ records?: .*", text) or [""]
+        click.echo(folded(summary))
+        pairs = re.findall(
+            r"(\d+) (created|updated|unchanged|skipped|rejected)", summary.split(";")[0]
+        )
+        return {outcome: int(number) for number, outcome in pairs if number != "0"}
+
+    def load_and_kill(self, name: str, account: Account) -> None:
+        """Run the pipeline, and kill the target once a third is loaded.
 
         Raises:
-            MeltanoError: The pipeline failed.
-            Surprise: Something else became of the records.
+            Surprise: The pipeline ended before.
         """
-        click.echo(f"\n{title}: meltano run tap-postgres target-upwell")
-        log = self._folder / f"{title.lower().replace(' ', '-')}.log"
-        began = time.monotonic()
-        text = self._project.run("run", "tap-postgres", "target-upwell", log=log)
-        seconds = time.monotonic() - began
-        counts = _counts(text)
-        requests = self._account.new_requests()
-        created = sum(request["created"] for request in requests)
-        updated = [
-            source_id
-            for request in requests
-            if request["updated"]
-            for source_id in request["sourceSystemIds"]
-        ]
-        told = ", ".join(f"{number} {fate}" for fate, number in counts.items())
-        click.echo(
-            f"  the target counted  {told}\n"
-            f"  the API answered    {len(requests)} requests; {created} customers"
-            f" created, {len(updated)} updated\n"
-            f"  Meltano took        {seconds:.0f} s; its log is {os.path.relpath(log)}"
-        )
-        became = {fate: number for fate, number in counts.items() if number}
-        _check(f"{title}, records by what became of them", became, expected)
-        for fate, number in (("created", created), ("updated", len(updated))):
-            what = f"{title}, customers {fate} in Upwell"
-            _check(what, number, expected.get(fate, 0))
-        return sorted(updated)
+        click.echo("  $ meltano run tap-postgres target-upwell")
+        log = self._logs / f"{name}.log"
+        with self._meltano.start(
+            "run", "tap-postgres", "target-upwell", log=log
+        ) as run:
+            while account.created() < KILLED_AT:
+                if run.poll() is not None:
+                    raise Surprise(f"the load ended before it was killed; see {log}")
+                time.sleep(POLL_SECONDS)
+            _target_of(run).kill()
 
 
 def play(folder: Path, account: Account) -> None:
-    """Load, change, load again.
+    """Load, kill, resume, change, reject and replay.
 
     Args:
         folder: Where logs and the Meltano project go.
         account: What the pipeline loads into.
     """
-    click.echo(f"PostgreSQL starts, with an ERP of {CUSTOMERS} customers.")
+    click.echo(
+        f"PostgreSQL starts with an ERP's {CUSTOMERS:,} customers; Meltano installs."
+    )
     with postgres() as server:
         server.run(SCHEMA + copy(customers(CUSTOMERS)))
-        pipeline = Pipeline(folder, account, server.sqlalchemy_url)
-        pipeline.load("First load", created=CUSTOMERS)
+        pipeline = Pipeline(folder, server.sqlalchemy_url)
+        pipeline.install()
+        killed(pipeline, account)
+        resumed(pipeline, account, server)
+        changed(pipeline, account, server)
+        replayed(pipeline, account)
+        _check_account(account, server)
 
-        changed = server.run(CHANGE).split()
-        server.run(copy(customers(ADDED, start=CUSTOMERS)))
-        newest = server.run("SELECT max(customer_no) FROM erp.customers;").strip()
-        click.echo(f"\nIn the ERP {len(changed)} customers change and {ADDED} are new.")
-        updated = pipeline.load(
-            "Second load", created=ADDED, updated=len(changed), unchanged=1
-        )
-        _check("Second load, updated customers", updated, sorted(changed))
+
+def killed(pipeline: Pipeline, account: Account) -> None:
+    """The first load dies."""
+    click.echo("\n1. The first load is killed in the middle (kill -9)")
+    account.answer_after(SLOW_MILLISECONDS)
+    pipeline.load_and_kill("1-killed", account)
+    account.answer_after(0)
+    held = len(account.customers())
+    if not 0 < held < CUSTOMERS:
+        raise Surprise(f"Upwell holds {held} customers after the kill")
+    click.echo(f"  Upwell holds {held:,} of {CUSTOMERS:,} customers.")
+
+
+def resumed(pipeline: Pipeline, account: Account, server: Postgres) -> None:
+    """The second load finishes it, though replies are lost."""
     click.echo(
-        "  Only the changes were written. The tap sent the record at its bookmark\n"
-        "  again, as it does on every run: unchanged, and no write.\n"
-        "\nThree customers as Upwell now holds them:"
+        f"\n2. It runs again, and {LOST_REPLIES} replies are lost once Upwell has"
+        " stored the customers"
     )
-    for story, number in (
-        ("as the first load left it", UNTOUCHED),
-        ("changed since", changed[0]),
-        ("new", newest),
-    ):
-        click.echo(f"\n  {number}, {story}")
-        click.echo(describe(account.customer(number)))
-    click.echo()
+    account.lose_replies(LOST_REPLIES)
+    pipeline.load("2-resumed")
+    _check("replies that were not lost", account.replies_to_lose(), 0)
+    _check_account(account, server)
+    _check("customers created in all", account.created(), CUSTOMERS)
+    click.echo(
+        f"  Upwell holds {CUSTOMERS:,} customers, each once: nothing is lost, nothing"
+        " twice.\n\n  A row of the ERP, and the customer that it became:\n"
+    )
+    row = json.loads(server.run(ROW))
+    customer = account.customers()[SHOWN]
+    for line in side_by_side(row, {name: customer[name] for name in MAPPED}):
+        click.echo(f"  {line}")
+
+
+def changed(pipeline: Pipeline, account: Account, server: Postgres) -> None:
+    """The third load writes what has changed, and keeps a bad record."""
+    numbers = sorted(server.run(CHANGE).split())
+    server.run(copy(customers(ADDED, start=CUSTOMERS)))
+    server.run(BREAK)
+    click.echo(
+        f"\n3. {len(numbers)} customers change and {ADDED} are new, one of them in a"
+        " country that does not exist"
+    )
+    counts = pipeline.load("3-changed")
+    expected = {
+        "created": ADDED - 1,
+        "updated": len(numbers),
+        "unchanged": 1,
+        "rejected": 1,
+    }
+    _check("what became of the records", counts, expected)
+    lines = (pipeline.project / "sync-log.jsonl").read_text("utf-8").splitlines()
+    logged = [json.loads(line) for line in lines]
+    run = [line for line in logged if line["run"] == logged[-1]["run"]]
+    by_outcome = {
+        outcome: [line for line in run if line["outcome"] == outcome]
+        for outcome in ("updated", "created", "unchanged")
+    }
+    _check(
+        "updates in the sync log",
+        sorted(line["sourceSystemId"] for line in by_outcome["updated"]),
+        numbers,
+    )
+    update = by_outcome["updated"][0]
+    now = account.customers()[update["sourceSystemId"]]
+    click.echo(f"\n  Before and after, of customer {update['sourceSystemId']}:")
+    for name, change in update["changes"].items():
+        click.echo(
+            f"    {name:<17} {short(change['before'])} -> {short(change['after'])}"
+        )
+        if name in now and name != "customerRule":
+            _check(f"{name} in Upwell", now[name], change["after"])
+    click.echo("\n  The sync log keeps a line for each customer:")
+    for found in by_outcome.values():
+        _check("whether the sync log has a line for each outcome", bool(found), True)
+        shown = {
+            name: found[0][name] for name in ("at", "sourceSystemId", "id", "outcome")
+        }
+        click.echo(f"    {json.dumps(shown)}")
+
+
+def replayed(pipeline: Pipeline, account: Account) -> None:
+    """The fourth load brings the record that was rejected, once it is fixed."""
+    rejects = pipeline.project / "rejects.singer"
+    [record] = [
+        line
+        for line in map(json.loads, rejects.read_text("utf-8").splitlines())
+        if line["type"] == "RECORD"
+    ]
+    click.echo(f"\n4. One record is in the rejects file: {record['reject']['reason']}")
+    _check("the rejected customer", record["reject"]["source_system_id"], BAD)
+    _check("whether it is in Upwell", BAD in account.customers(), False)
+    again = rejects.with_name("again.singer")
+    again.write_text(rejects.read_text("utf-8").replace("Freedonia", "USA"), "utf-8")
+    click.echo("  Its country is fixed in the file, and the file is loaded")
+    counts = pipeline.load(
+        "4-replayed", "invoke", "target-upwell", "--input", again.name
+    )
+    _check("what became of the record", counts, {"created": 1})
 
 
 def stay(url: str) -> None:
@@ -144,11 +262,12 @@ def stay(url: str) -> None:
 
 def main() -> None:
     """Play; with `--keep`, leave the sandbox up to be looked at."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         account = Account(os.environ["UPWELL_SANDBOX_URL"])
-        click.echo(f"What lands in the sandbox can be seen at {account.url}/")
         play(Path(sys.argv[1]), account)
+        click.echo()
         if "--keep" in sys.argv[2:]:
             stay(account.url)
     except KeyboardInterrupt:
@@ -157,13 +276,26 @@ def main() -> None:
         sys.exit(f"\n{error}")
 
 
-def _counts(log: str) -> dict[str, int]:
-    """Read the target's summary, the last line of its kind in the log."""
-    lines = re.findall(r"\d+ records?: (.*)", log)
-    if not lines:
-        raise Surprise("the target's summary isn't in the log")
-    pairs = re.findall(r"(\d+) (created|updated|unchanged|skipped|rejected)", lines[-1])
-    return {fate: int(number) for number, fate in pairs}
+def _target_of(meltano: Popen[bytes]) -> psutil.Process:
+    """Return the target's process.
+
+    Raises:
+        Surprise: There is none, or more than one.
+    """
+    found = [
+        process
+        for process in psutil.Process(meltano.pid).children(recursive=True)
+        if any(word.endswith("/bin/target-upwell") for word in process.cmdline())
+    ]
+    if len(found) != 1:
+        raise Surprise(f"{len(found)} processes of the target were found")
+    return found[0]
+
+
+def _check_account(account: Account, server: Postgres) -> None:
+    """See that Upwell holds each customer of the ERP once, but for the bad one."""
+    numbers = server.run("SELECT customer_no FROM erp.customers;").split()
+    _check("the customers in Upwell", sorted(account.customers()), sorted(numbers))
 
 
 def _check(what: str, seen: object, expected: object) -> None:

@@ -1,4 +1,4 @@
-"""`make demo KEEP=1`: how the sandbox stays up, and how that ends."""
+"""`make demo`: how it ends, and how the sandbox stays up with `KEEP=1`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from demo import run as demo
+from demo.account import Surprise
 
 ROOT = Path(__file__).parents[2]
 URL = "http://127.0.0.1:1"
@@ -62,3 +65,21 @@ def test_without_a_terminal_it_does_not_stay():
 
     assert told.startswith("There is no terminal to end the sandbox from")
     assert process.returncode == 0
+
+
+def test_it_fails_where_something_does_not_hold(monkeypatch, tmp_path):
+    def play(*_):
+        raise Surprise("customers created in all: 3000 expected, 2999 seen")
+
+    monkeypatch.setattr(demo, "play", play)
+    monkeypatch.setattr(sys, "argv", ["demo", str(tmp_path)])
+    monkeypatch.setenv("UPWELL_SANDBOX_URL", URL)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with pytest.raises(SystemExit, match="3000 expected, 2999 seen"):
+            demo.main()
+    finally:
+        for number, handler in zip(
+            (signal.SIGINT, signal.SIGTERM), handlers, strict=True
+        ):
+            signal.signal(number, handler)
