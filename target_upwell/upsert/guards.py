@@ -1,7 +1,7 @@
 """Harm that is not an error: how much of an account one run may change or empty.
 
 Pure arithmetic. What is planned counts before it is written, so that nothing ever goes
-over a guard, whatever the order of batches. Until enough customers are looked up to
+over a guard, whatever the order of batches. Until enough records are looked up to
 judge by, what is guarded waits: a run that stops has then written none of it, and runs
 that are repeated every hour don't do the harm in small pieces.
 """

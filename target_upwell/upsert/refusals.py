@@ -82,7 +82,7 @@ def hidden(refusal: Refusal) -> Refusal:
         why = "it exists in Upwell, but this API key can't see it"
     else:
         why = (
-            f"{refusal.message}; no customer with this source key can be seen, so "
+            f"{refusal.message}; nothing with this source key can be seen, so "
             "another one may hold the same value, or this API key can't see it"
         )
     return Refusal(refusal.status, refusal.code, why)

@@ -115,6 +115,6 @@ class SourceIds:
                 yield self._database
         except sqlite3.Error as error:
             raise RunError(
-                f"missing_customers: its temporary file failed ({error}); set "
-                "SQLITE_TMPDIR to a folder that has room for the ids of all customers"
+                f"the temporary file of source ids failed ({error}); set "
+                "SQLITE_TMPDIR to a folder that has room for all of them"
             ) from None
