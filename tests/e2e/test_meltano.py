@@ -42,6 +42,28 @@ UPDATE erp.customers
 SET email = 'ap@fixed.example', updated_at = timestamptz '2026-02-05 09:00Z'
 WHERE customer_no = 100042;
 """
+LEAVE = """
+DELETE FROM erp.customers c
+WHERE NOT EXISTS (SELECT FROM erp.customers WHERE bill_to = c.customer_no)
+  AND customer_no IN (
+    SELECT max(customer_no) FROM erp.customers o
+    WHERE NOT EXISTS (SELECT FROM erp.customers WHERE bill_to = o.customer_no)
+    GROUP BY customer_no % 3)
+RETURNING customer_no;
+"""
+FAIL = """
+ALTER TABLE erp.customers RENAME TO healthy;
+CREATE VIEW erp.customers AS
+SELECT h.*, 1 / (customer_no - (SELECT max(customer_no) FROM erp.healthy)) AS broken
+FROM erp.healthy h;
+"""
+HEAL = "DROP VIEW erp.customers; ALTER TABLE erp.healthy RENAME TO customers;"
+FULL_TABLE = {
+    "replication-method: INCREMENTAL": "replication-method: FULL_TABLE",
+    "filter_schemas: [erp]": (
+        "filter_schemas: [erp]\n        emit_activate_version_messages: true"
+    ),
+}
 HUB_ADDRESS = re.compile(r"--from-ref https://\S+/hub/target-upwell\.yml")
 NO_WRITE = {"POST": 0, "PUT": 0}
 
@@ -54,6 +76,7 @@ class Run:
         self.server = server
         self.sandbox = sandbox
         self.ran = set()
+        self.gone = set()
         self.environment = {
             **clean_environment(),
             "TAP_POSTGRES_SQLALCHEMY_URL": server.sqlalchemy_url,
@@ -82,6 +105,29 @@ class Run:
             "PUT": sum(bool(r["updated"]) for r in self.sandbox.requests()),
         }
         return {outcome: int(number) for number, outcome in outcomes}, writes
+
+    def edit(self, replaced):
+        """Edit the project's file."""
+        file = self.folder / "meltano.yml"
+        text = file.read_text("utf-8")
+        for old, new in replaced.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        file.write_text(text, "utf-8")
+
+    def missing_customers(self, mode, most=0):
+        """Edit what becomes of missing customers; the places are where it stands."""
+        file = self.folder / "meltano.yml"
+        text = re.sub(r" *(missing_customers|max_deletes): .*\n", "", file.read_text())
+        found = "      config:\n        stream_maps:\n"
+        assert text.count(found) == 1
+        settings = f"        missing_customers: {mode}\n        max_deletes: {most}\n"
+        file.write_text(text.replace(found, found.replace("\n", f"\n{settings}", 1)))
+
+    def deleted(self):
+        """The source ids of the customers that are marked as deleted."""
+        stored = self.sandbox.customers().values()
+        return {one["sourceSystemId"] for one in stored if one["deletedAt"]}
 
     def log(self):
         """The log of the last command."""
@@ -187,6 +233,52 @@ def meltano_invoke_reaches_the_command(pipeline):
     assert about["name"] == "target-upwell"
 
 
+def customers_that_leave_the_erp_go_unnoticed_by_an_incremental_stream(pipeline):
+    pipeline.gone = set(pipeline.server.run(LEAVE).split())
+    assert len(pipeline.gone) == 3
+    pipeline.missing_customers("delete", 9)
+    pipeline.load()
+    assert pipeline.log().count("missing_customers does not apply: stream") == 1
+    assert pipeline.deleted() == set()
+
+
+def a_full_table_stream_reports_them(pipeline):
+    pipeline.edit(FULL_TABLE)
+    pipeline.missing_customers("report")
+    assert pipeline.load() == ({"unchanged": NUMBER + 2}, NO_WRITE)
+    words = "3 customers are in Upwell and no longer in the source"
+    assert f"{words}: {', '.join(sorted(pipeline.gone))}" in pipeline.log()
+
+
+def more_than_are_allowed_fail_the_pipeline(pipeline):
+    pipeline.missing_customers("delete", 2)
+    with pytest.raises(MeltanoError, match="exit code 1"):
+        pipeline.load()
+    assert "and max_deletes allows 2" in pipeline.log()
+    assert pipeline.deleted() == set()
+
+
+def an_extract_that_breaks_deletes_nothing(pipeline):
+    pipeline.missing_customers("delete", 1000)
+    pipeline.server.run(FAIL)
+    with pytest.raises(MeltanoError, match="exit code 1"):
+        pipeline.load()
+    pipeline.server.run(HEAL)
+    assert "division by zero" in pipeline.log()
+    assert "ended as one does that is cut short" in pipeline.log()
+    assert pipeline.deleted() == set()
+
+
+def a_full_table_stream_marks_them_as_deleted(pipeline):
+    pipeline.missing_customers("delete", 3)
+    counts, writes = pipeline.load()
+    assert (counts["unchanged"], writes) == (NUMBER + 2, {"POST": 0, "PUT": 3})
+    assert pipeline.deleted() == pipeline.gone
+    assert pipeline.load() == ({"unchanged": NUMBER + 2}, NO_WRITE)
+    pipeline.missing_customers("ignore")
+    pipeline.edit({new: old for old, new in FULL_TABLE.items()})
+
+
 CHAPTERS = (
     the_first_run_loads_every_customer,
     meltano_state_get_shows_the_newest_change,
@@ -196,6 +288,11 @@ CHAPTERS = (
     a_run_that_fails_keeps_the_state_and_says_why,
     the_log_comes_to_meltano_as_structure_and_not_as_lines_of_json,
     the_next_run_resumes_with_every_customer_once_and_right,
+    customers_that_leave_the_erp_go_unnoticed_by_an_incremental_stream,
+    a_full_table_stream_reports_them,
+    more_than_are_allowed_fail_the_pipeline,
+    an_extract_that_breaks_deletes_nothing,
+    a_full_table_stream_marks_them_as_deleted,
     meltano_invoke_reaches_the_command,
 )
 
