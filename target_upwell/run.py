@@ -131,7 +131,7 @@ class Run:
         self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
 
     def start(self) -> None:
-        """Say what is about to happen, and start the clock.
+        """Check the files, log what is about to happen, and start the clock.
 
         Raises:
             RunError: If a file can't be written, or no thread can be started.

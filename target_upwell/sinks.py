@@ -165,7 +165,7 @@ class CustomersSink(BatchSink):
         self._most_bytes = owner.settings.batch_size_bytes
 
     def get_validator(self) -> None:
-        """Have the SDK check nothing: each source stream has a schema of its own."""
+        """Return no validator: each source stream has a schema of its own."""
 
     def get_batch_processing_timer(self) -> metrics.Timer:
         """Return a timer that logs nothing: it would time the hand-over of a batch."""
@@ -206,7 +206,7 @@ class CustomersSink(BatchSink):
         self._report.records_filtered += 1
 
     def process_batch(self, context: dict[str, Any]) -> None:
-        """Have a batch loaded; wait while all workers are busy."""
+        """Hand a full batch to a worker; wait while all of them are busy."""
         self._scheduler.submit(context["batch"])
 
     def drain_if_old(self) -> None:

@@ -75,11 +75,11 @@ class Batch:
     size: int = ENVELOPE_BYTES
 
     def has_room(self, row: Row, most_bytes: int) -> bool:
-        """Tell whether a row fits; the first one always does."""
+        """Return whether a row fits; the first one always does."""
         return not self.rows or self.size + row.size + 1 <= most_bytes
 
     def add(self, row: Row) -> None:
-        """Take one more row."""
+        """Add one more row, and its key to those that the batch holds."""
         self.rows.append(row)
         self.size += row.size + 1
         if row.key:
@@ -92,5 +92,5 @@ def held_key(resource: str, key: SourceKey) -> Hashable:
 
 
 def named(stream: str, key: str) -> str:
-    """Name a record to a person, in one line."""
+    """Return how to name a record to a person, in one line."""
     return f"{one_id(stream)} {one_id(key)}"

@@ -51,7 +51,11 @@ class Checkpoints:
             del self._holds[sequence]
 
     def note(self, state: bytes) -> None:
-        """Note a STATE: it stands for all that has been opened up to now."""
+        """Take a STATE: it stands for all that has been opened up to now.
+
+        Args:
+            state: The value of its message, as JSON.
+        """
         if self._waiting and self._waiting[-1][0] == self._opened:
             self._waiting.pop()
         self._waiting.append((self._opened, state))
@@ -60,7 +64,7 @@ class Checkpoints:
             self._waiting = deque(reversed(newest_first[::2]))
 
     def take(self) -> bytes | None:
-        """Return the newest covered STATE, once, and forget those before it."""
+        """Return the newest covered STATE, once, or None; drop those before it."""
         first_held = next(iter(self._holds), self._opened + 1)
         state = None
         while self._waiting and self._waiting[0][0] < first_held:

@@ -77,7 +77,7 @@ class Reject:
         return cls(row, "refused", str(refusal), refusal.status, refusal.code)
 
     def __str__(self) -> str:
-        """Name the record and the reason, and nothing else of it."""
+        """Return the name of the record and the reason, and nothing else of it."""
         return f"{self.row.name}: {self.reason}"
 
 

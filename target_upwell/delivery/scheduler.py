@@ -201,7 +201,7 @@ class Scheduler:
             return batch
 
     def submit(self, batch: Batch) -> None:
-        """Have a batch loaded; wait while all workers are busy.
+        """Hand a batch to a worker; wait while all of them are busy.
 
         Raises:
             Stopped: If a signal came.
@@ -378,7 +378,7 @@ class Scheduler:
             self._due.extend(loaded.due)
 
     def _record_rejects(self) -> None:
-        """Have rejects written in the order of the stream, and release their batches.
+        """Hand on rejects in the order of the stream, and release their batches.
 
         Two versions of a record may be rejected in batches under way at once; the
         later one has to be the last in the file.

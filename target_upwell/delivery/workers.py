@@ -35,7 +35,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
 
     def submit(self, call: Callable[[], None]) -> None:
-        """Have a call run soon; it must not raise.
+        """Run a call soon, in one of the threads; it must not raise.
 
         Raises:
             RunError: If there is no thread, and the system allows none.

@@ -87,7 +87,7 @@ def _overlay(older: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
 
 
 def null_clears(name: str, null_handling: NullHandling) -> bool:
-    """Tell whether a null clears a property; a customer always has a name."""
+    """Return whether a null clears a property; a customer always has a name."""
     return null_handling == "clear" and name != NAME
 
 
@@ -146,7 +146,7 @@ def diff(
 
 
 def is_seen_whole(wanted: Mapping[str, Any], held: Customer) -> bool:
-    """Tell whether Upwell shows everything that an input says, as the input says it."""
+    """Return whether Upwell shows all that an input says, as the input says it."""
     change = diff(wanted, held, "clear", certain=False)
     return not (change or change.relations or change.never_shown)
 
@@ -165,7 +165,7 @@ def _is_in_sync(
 
 
 def _withholds(policy: str, own: Any, *, shown: bool) -> bool:  # noqa: ANN401
-    """Tell whether a policy keeps a property of an existing customer as it is."""
+    """Return whether a policy keeps a property of an existing customer as it is."""
     if policy == "fill_if_empty":
         return not shown or not is_empty(own)
     return policy == "create_only"
@@ -258,7 +258,7 @@ def _trimmed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Tell whether JSON values are equal; 1, 1.0 and 1.00 are, 1 and true are not."""
+    """Return whether JSON values are equal; 1, 1.0 and 1.00 are, 1 and true are not."""
     if isinstance(one, str):  # almost all values, on every run
         return one == other  # type: ignore[no-any-return]
     if isinstance(one, dict):

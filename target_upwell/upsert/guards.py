@@ -91,7 +91,7 @@ class Guards:
             return self._stop
 
     def concern(self, change: Change) -> bool:
-        """Tell whether a change is guarded, and so has to wait for a verdict."""
+        """Return whether a change is guarded, and so has to wait for a verdict."""
         return bool(
             change
             and (

@@ -99,7 +99,7 @@ class Links:
     def set_waiting(
         self, customers: Found, loaded: Loaded, parents: Collection[SourceKey] = ()
     ) -> None:
-        """Have the links set that waited for these customers.
+        """Make tasks of the links that waited for these customers.
 
         Args:
             customers: Customers that exist in Upwell.
@@ -172,7 +172,7 @@ class Links:
         return forgotten
 
     def count_waiting(self, entries: Iterable[Entry], loaded: Loaded) -> None:
-        """Have a batch held back by its customers that still wait."""
+        """Hold a batch back once for each of its customers that still waits."""
         if not self._parents or loaded.sequence is None:
             return
         keys = (entry.key for entry in entries)

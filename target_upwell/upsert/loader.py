@@ -314,7 +314,7 @@ class _BatchLoad:
         self.is_unjudged = verdict.wait
 
     def _is_certain(self, entry: Entry) -> bool:
-        """Tell whether what Upwell does not show can be taken for right."""
+        """Return whether what Upwell does not show can be taken for right."""
         return not (
             entry.key in self._unclear
             or entry.key in self._tools.unseen

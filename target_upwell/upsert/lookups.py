@@ -77,7 +77,7 @@ class Lookups:
         return found
 
     def _most_at_once(self) -> int:
-        """Tell how many keys one search can be trusted with."""
+        """Return how many keys one search can be trusted with."""
         if not self._most_given:
             return self._page
         return min(self._page, max(self._most_given, FEWEST_PLAUSIBLE_CAP))
@@ -137,7 +137,12 @@ class NewcomerGuess:
         return self._streak >= self._needed
 
     def learn(self, *, all_new: bool, guessed: bool) -> None:
-        """Take in how a batch turned out."""
+        """Learn from how a batch turned out.
+
+        Args:
+            all_new: Whether none of its records was there before.
+            guessed: Whether the lookup was left out.
+        """
         with self._lock:
             self._streak = self._streak + 1 if all_new else 0
             if guessed and not all_new:

@@ -86,7 +86,7 @@ class PendingParents:
     def resolve(
         self, child: SourceKey, parent: SourceKey | None = None
     ) -> Waiting | None:
-        """Have a child wait no longer, and return what it waited for.
+        """Return what a child waited for, and have it wait no longer.
 
         Args:
             child: The child.
@@ -127,7 +127,7 @@ class PendingParents:
     def links_to(
         self, customers: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
     ) -> list[Link]:
-        """Take note of customers that exist in Upwell.
+        """Return the links to customers that exist in Upwell, as far as somebody waits.
 
         Args:
             customers: Their source keys, and their Upwell ids.

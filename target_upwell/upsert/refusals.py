@@ -72,12 +72,12 @@ class Refusals:
 
 
 def is_about_key(refusal: Refusal) -> bool:
-    """Tell whether a record can't be created because its source key is taken."""
+    """Return whether a record can't be created because its source key is taken."""
     return SOURCE_SYSTEM in refusal.constraint
 
 
 def hidden(refusal: Refusal) -> Refusal:
-    """Word why a record can't be created although nothing with its key can be seen."""
+    """Return why a record can't be created though nothing with its key shows."""
     if is_about_key(refusal):
         why = "it exists in Upwell, but this API key can't see it"
     else:

@@ -28,7 +28,7 @@ _NEVER_SHOWN = tuple(
 
 
 def sets_unseen(customer_input: Mapping[str, Any]) -> bool:
-    """Tell whether an input gives a value to a column that Upwell never shows."""
+    """Return whether an input gives a value to a column that Upwell never shows."""
     return any(customer_input.get(name) is not None for name in _NEVER_SHOWN)
 
 
@@ -40,7 +40,7 @@ class Unseen:
         self._bits = bytearray(BITS // 8)
 
     def __contains__(self, key: SourceKey) -> bool:
-        """Tell whether such a column of a customer may have been set."""
+        """Return whether such a column of a customer may have been set."""
         byte, bit = divmod(hash(key) % BITS, 8)
         return bool(self._bits[byte] & 1 << bit)
 
