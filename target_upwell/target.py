@@ -6,6 +6,7 @@ Each override of an underscored method of the SDK says why.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -14,6 +15,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 
 from target_upwell.api.check import print_check
 from target_upwell.config import CONFIG_SCHEMA, Settings
+from target_upwell.customers import field_policy
 from target_upwell.customers.mapping import check_written
 from target_upwell.customers.names import listed
 from target_upwell.customers.schema import CUSTOMERS
@@ -72,7 +74,9 @@ class TargetUpwell(ConfiguredTarget):
         self.signals = Signals()
         reader = MessageReader(self.signals, self._between_reads)
         super().__init__(message_reader=reader, **kwargs)
-        self.settings = Settings.of(self._config)
+        settings = Settings.of(self._config)
+        policies = field_policy.in_force(settings.field_policy)
+        self.settings = replace(settings, field_policy=policies)
         self.parts = Run(
             self.settings,
             digest_of(self._config),

@@ -1,18 +1,28 @@
-"""The check of `field_policy`: what an update may do to a customer's properties."""
+"""`field_policy`: what an update may do to a customer's properties."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PROPERTIES
+from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT, PROPERTIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from target_upwell.config import FieldPolicy
+
 _READABLE = {name: entry.readable for name, entry in PROPERTIES.items()} | {
     BILL_TO: True
 }
+
+
+def in_force(field_policy: Mapping[str, FieldPolicy]) -> dict[str, FieldPolicy]:
+    """Return the policies by the properties that they are for.
+
+    A parent may be named by its id in the source as well.
+    """
+    return {PARENT if n == BILL_TO else n: one for n, one in field_policy.items()}
 
 
 def problems(
@@ -27,6 +37,8 @@ def problems(
     Yields:
         One sentence for each problem: the property, what is wrong, what to do.
     """
+    if {BILL_TO, PARENT} <= field_policy.keys():
+        yield f"field_policy: {BILL_TO!r} and {PARENT!r} are one property; keep one"
     for name, policy in field_policy.items():
         if name not in _READABLE:
             near = get_close_matches(name, _READABLE, n=1)

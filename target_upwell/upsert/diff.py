@@ -25,7 +25,6 @@ from target_upwell.upsert.plan import Change, Difference, Entry, is_empty
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_upwell.customers.schema import Property
     from target_upwell.delivery.batch import Row
     from target_upwell.resource import SourceKey
 
@@ -128,10 +127,10 @@ def diff(
                 value, own if shown else {}, null_handling, policy, change
             )
         elif not known.updatable:
-            _diff_relation(known, value, own, change, shown=shown)
+            _diff_relation(Difference(name, own, value), policy, change, shown=shown)
         elif _is_in_sync(name, value, own, null_handling, shown=shown):
             continue
-        elif _withholds(policy, own, shown=shown):
+        elif withholds(policy, own, shown=shown):
             if shown:
                 change.withheld.append(Difference(name, own, value))
         elif value is None and not shown:
@@ -164,7 +163,7 @@ def _is_in_sync(
     return shown and same(value, own)
 
 
-def _withholds(policy: str, own: Any, *, shown: bool) -> bool:  # noqa: ANN401
+def withholds(policy: str, own: Any, *, shown: bool = True) -> bool:  # noqa: ANN401
     """Return whether a policy keeps a property of an existing customer as it is."""
     if policy == "fill_if_empty":
         return not shown or not is_empty(own)
@@ -189,7 +188,7 @@ def _diff_rule(
             name: member for name, member in members.items() if member is not None
         }
         if wanted:
-            change.relations.append(Difference(RULE, None, wanted))
+            _leave(Difference(RULE, None, wanted), policy, change)
         return {}
     hidden_nulls: dict[str, None] = {}
     sent = False
@@ -199,7 +198,7 @@ def _diff_rule(
         own = held.get(name)
         if _is_in_sync(column, member, own, null_handling, shown=shown):
             continue
-        if _withholds(policy, own, shown=shown):
+        if withholds(policy, own, shown=shown):
             if shown:
                 change.withheld.append(Difference(column, own, member))
         elif member is None and not shown:
@@ -214,20 +213,23 @@ def _diff_rule(
 
 
 def _diff_relation(
-    known: Property,
-    value: Any,  # noqa: ANN401 - any JSON value
-    held: Any,  # noqa: ANN401 - likewise
-    change: Change,
-    *,
-    shown: bool,
+    difference: Difference, policy: str, change: Change, *, shown: bool
 ) -> None:
     """Compare a relation; differences are noted, since nothing can change it."""
-    if not value:
+    name, held, wanted = difference
+    if not wanted:
         return
     if not shown:
-        change.never_shown.append(known.name)
-    elif not _same_members(value["data"], held or []):
-        change.relations.append(Difference(known.name, held or [], value["data"]))
+        if policy == "overwrite":
+            change.never_shown.append(name)
+    elif not _same_members(wanted["data"], held or []):
+        _leave(Difference(name, held or [], wanted["data"]), policy, change)
+
+
+def _leave(difference: Difference, policy: str, change: Change) -> None:
+    """Note a difference that nothing can change; a policy may want it so."""
+    kept = withholds(policy, difference.held)
+    (change.withheld if kept else change.relations).append(difference)
 
 
 def _same_members(wanted: list[Customer], held: list[Customer]) -> bool:

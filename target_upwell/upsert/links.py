@@ -16,7 +16,7 @@ from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT
 from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.scheduler import Loaded, Task
-from target_upwell.upsert.diff import null_clears, parent_of, set_parent
+from target_upwell.upsert.diff import null_clears, parent_of, set_parent, withholds
 from target_upwell.upsert.plan import Change
 
 if TYPE_CHECKING:
@@ -115,20 +115,26 @@ class Links:
             keys = {held_key(CUSTOMERS.name, link.child) for link in links}
             loaded.due.append(Task(partial(self._set_all, links), keys))
 
-    def present(self, entry: Entry, customer: Customer, loaded: Loaded) -> None:
-        """Note whom an existing customer bills to; a field policy may keep that."""
+    def present(self, entry: Entry, customer: Customer | None, loaded: Loaded) -> None:
+        """Note whom an existing customer bills to; a field policy may keep that.
+
+        Args:
+            entry: The customer.
+            customer: As Upwell shows it; None for one that exists unseen.
+            loaded: Takes what is not to be set as drift.
+        """
         if not self._parents:
             return
-        held = customer.get(PARENT)
+        held = customer.get(PARENT) if customer else None
         policy = self._settings.field_policy.get(PARENT, "overwrite")
-        if policy == "create_only" or (policy == "fill_if_empty" and held):
+        if withholds(policy, held, shown=customer is not None):
             waiting = self._parents.resolve(entry.key)
             _release(waiting, loaded)
             if waiting:
                 loaded.outcomes.drift.append(
                     DriftEntry(entry.key, PARENT, held, waiting.parent[1], "policy")
                 )
-        else:
+        elif customer:
             self._parents.note(entry.key, held, customer["id"])
 
     def created(self, customers: Found) -> None:

@@ -356,6 +356,7 @@ class _BatchLoad:
             else:
                 self._refuse(entry, hidden(refusal))
             return
+        self._tools.links.present(entry, None, self._loaded)
         change = diff(
             entry.input,
             None,

@@ -343,6 +343,10 @@ def test_two_files_must_not_be_one(tmp_path, one, other, how):
         ({"deletedAt": "fill_if_empty"}, "never shows"),
         ({"contacts": "fill_if_empty"}, "never shows"),
         ({"sourceSystemId": "create_only"}, "identifies a customer"),
+        (
+            {"billToSourceSystemId": "overwrite", "billToCustomerId": "create_only"},
+            "'billToSourceSystemId' and 'billToCustomerId' are one property",
+        ),
     ],
     ids=str,
 )
