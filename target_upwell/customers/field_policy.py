@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT, PROPERTIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_upwell.config import FieldPolicy
+Policy = TypeVar("Policy", bound=str)
 
 _READABLE = {name: entry.readable for name, entry in PROPERTIES.items()} | {
     BILL_TO: True
 }
 
 
-def in_force(field_policy: Mapping[str, FieldPolicy]) -> dict[str, FieldPolicy]:
+def in_force(field_policy: Mapping[str, Policy]) -> dict[str, Policy]:
     """Return the policies by the properties that they are for.
 
     A parent may be named by its id in the source as well.
