@@ -11,7 +11,8 @@ from uuid import uuid4
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.customers.schema import CUSTOMERS
-from target_upwell.delivery.scheduler import Scheduler, Task
+from target_upwell.delivery.scheduler import Scheduler
+from target_upwell.delivery.tasks import Task
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import RunError
 from target_upwell.reporting import drift, rejects, sync_log
@@ -22,6 +23,7 @@ from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
 from target_upwell.reporting.words import counted
+from target_upwell.upsert.batch_load import Tools
 from target_upwell.upsert.dry_run import DryRun
 from target_upwell.upsert.guards import Guards
 from target_upwell.upsert.inserts import Inserts
@@ -35,7 +37,7 @@ from target_upwell.upsert.updates import Updates
 
 if TYPE_CHECKING:
     from target_upwell.config import Settings
-    from target_upwell.delivery.scheduler import Signals, StateWriter
+    from target_upwell.delivery.tasks import Signals, StateWriter
 
 logger = logging.getLogger("target-upwell")
 
@@ -110,15 +112,17 @@ class Run:
         self._dry_run = DryRun(settings, lookups, guards)
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
         self._loader = Loader(
-            settings=settings,
-            lookups=lookups,
-            inserts=Inserts(
-                client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes
-            ),
-            updates=updates,
-            links=self._links,
-            guards=guards,
-            writers=self._writers,
+            Tools(
+                settings=settings,
+                lookups=lookups,
+                inserts=Inserts(
+                    client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes
+                ),
+                updates=updates,
+                links=self._links,
+                guards=guards,
+                writers=self._writers,
+            )
         )
         self.scheduler = Scheduler(
             loader=self._dry_run if settings.dry_run else self._loader,

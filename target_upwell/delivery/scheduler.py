@@ -17,21 +17,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from target_upwell.delivery.batch import Batch
 from target_upwell.delivery.checkpoints import Checkpoints
-from target_upwell.delivery.outcomes import Outcomes
+from target_upwell.delivery.tasks import Task
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable
     from collections.abc import Set as AbstractSet
 
     from target_upwell.delivery.outcomes import Reject
+    from target_upwell.delivery.tasks import (
+        Loaded,
+        Loader,
+        Recorder,
+        Signals,
+        StateWriter,
+    )
 
 SECONDS_BETWEEN_STATES = 1.0
 """Each STATE line costs Meltano a commit in its database."""
@@ -42,82 +48,6 @@ SECONDS_BETWEEN_LOOKS = 0.2
 MOST_WAITING_REJECT_BYTES = 32_000_000
 """Rejects that wait for an earlier batch are kept in memory; more make the reader wait.
 """
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something to do, and the keys that nobody else may touch meanwhile.
-
-    Attributes:
-        run: Does it.
-        keys: The keys that it holds.
-    """
-
-    run: Callable[[], Loaded]
-    keys: AbstractSet[Hashable]
-
-
-@dataclass(slots=True)
-class Loaded:
-    """What came of a task.
-
-    Attributes:
-        sequence: The batch that it loaded, or the rest of it, if it did.
-        outcomes: What became of its records.
-        due: Tasks that can be done now.
-        pending: How often its own batch is held further: once for each link that its
-            records still wait for, and once if the rest of it is loaded later.
-        released: Other batches, once for each hold that was taken off them.
-        failure: Why it was not done to its end; the run ends then.
-    """
-
-    sequence: int | None = None
-    outcomes: Outcomes = field(default_factory=Outcomes)
-    due: list[Task] = field(default_factory=list)
-    pending: int = 0
-    released: list[int] = field(default_factory=list)
-    failure: Exception | None = None
-
-
-class Loader(Protocol):
-    """Loads batches; threads share it."""
-
-    def load(self, batch: Batch) -> Loaded:
-        """Load a batch; whatever happens, return how far it came."""
-
-
-class Recorder(Protocol):
-    """Keeps what came of tasks; threads share it."""
-
-    def record(self, outcomes: Outcomes) -> None:
-        """Take what became of records, as soon as it is known."""
-
-    def reject(self, rejects: Sequence[Reject]) -> None:
-        """Take the rejects of one batch, in the order of the stream."""
-
-    def hopeless(self) -> Exception | None:
-        """Return why the run has failed if nothing but rejects has come, or None."""
-
-    @property
-    def only_rejects(self) -> bool:
-        """Whether nothing but rejects has come up to now."""
-
-
-class StateWriter(Protocol):
-    """Writes STATE to standard output."""
-
-    def write(self, value: bytes) -> None:
-        """Write one STATE, wholly."""
-
-
-class Signals(Protocol):
-    """What ends waits from outside."""
-
-    def __bool__(self) -> bool:
-        """Whether a signal came."""
-
-    def wake(self) -> None:
-        """End the reader's wait for input."""
 
 
 class Scheduler:

@@ -20,10 +20,10 @@ from target_upwell.delivery.outcomes import (
     Reject,
     in_order,
 )
-from target_upwell.delivery.scheduler import Loaded
+from target_upwell.delivery.tasks import Loaded
 from target_upwell.reporting.words import counted
+from target_upwell.upsert.batch_load import NO_NAME
 from target_upwell.upsert.diff import diff, merge, parent_of, set_parent
-from target_upwell.upsert.loader import NO_NAME
 from target_upwell.upsert.updates import drift_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT
 from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
-from target_upwell.delivery.scheduler import Loaded, Task
+from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.upsert.diff import null_clears, parent_of, set_parent, withholds
 from target_upwell.upsert.plan import Change
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
-from target_upwell.delivery.scheduler import Loaded, Task
+from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.exceptions import GuardStop, Refused, RunError, TooLarge
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.plan import Change

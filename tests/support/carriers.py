@@ -20,7 +20,7 @@ from target_upwell.delivery.outcomes import (
     Reject,
     in_order,
 )
-from target_upwell.delivery.scheduler import Loaded
+from target_upwell.delivery.tasks import Loaded
 from target_upwell.resource import Endpoint, Resource, UpdateEndpoint
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.plan import Change, Entry

@@ -7,7 +7,8 @@ import time
 
 from target_upwell.delivery.batch import Row, Source
 from target_upwell.delivery.outcomes import Outcomes, Reject
-from target_upwell.delivery.scheduler import Loaded, Scheduler, Task
+from target_upwell.delivery.scheduler import Scheduler
+from target_upwell.delivery.tasks import Loaded, Task
 
 DEADLINE_S = 20
 SOURCE = Source("customers", {"type": "SCHEMA"})

@@ -9,7 +9,8 @@ from delivery_rig import DEADLINE_S, Rig, row, task
 from target_upwell.delivery import scheduler
 from target_upwell.delivery.checkpoints import MOST_WAITING, Checkpoints
 from target_upwell.delivery.outcomes import Outcomes, Reject
-from target_upwell.delivery.scheduler import SECONDS_BETWEEN_STATES, Loaded, Task
+from target_upwell.delivery.scheduler import SECONDS_BETWEEN_STATES
+from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import RunError, Stopped
 

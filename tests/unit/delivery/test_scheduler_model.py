@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from share import share
 
 from target_upwell.delivery import scheduler as module
-from target_upwell.delivery.scheduler import Task
+from target_upwell.delivery.tasks import Task
 from target_upwell.exceptions import Stopped
 
 KEYS = st.sampled_from("abcde")

@@ -1,0 +1,91 @@
+"""What the scheduler works with: tasks, what comes of them, and who does the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from target_upwell.delivery.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from target_upwell.delivery.batch import Batch
+    from target_upwell.delivery.outcomes import Reject
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to do, and the keys that nobody else may touch meanwhile.
+
+    Attributes:
+        run: Does it.
+        keys: The keys that it holds.
+    """
+
+    run: Callable[[], Loaded]
+    keys: AbstractSet[Hashable]
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What came of a task.
+
+    Attributes:
+        sequence: The batch that it loaded, or the rest of it, if it did.
+        outcomes: What became of its records.
+        due: Tasks that can be done now.
+        pending: How often its own batch is held further: once for each link that its
+            records still wait for, and once if the rest of it is loaded later.
+        released: Other batches, once for each hold that was taken off them.
+        failure: Why it was not done to its end; the run ends then.
+    """
+
+    sequence: int | None = None
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    due: list[Task] = field(default_factory=list)
+    pending: int = 0
+    released: list[int] = field(default_factory=list)
+    failure: Exception | None = None
+
+
+class Loader(Protocol):
+    """Loads batches; threads share it."""
+
+    def load(self, batch: Batch) -> Loaded:
+        """Load a batch; whatever happens, return how far it came."""
+
+
+class Recorder(Protocol):
+    """Keeps what came of tasks; threads share it."""
+
+    def record(self, outcomes: Outcomes) -> None:
+        """Take what became of records, as soon as it is known."""
+
+    def reject(self, rejects: Sequence[Reject]) -> None:
+        """Take the rejects of one batch, in the order of the stream."""
+
+    def hopeless(self) -> Exception | None:
+        """Return why the run has failed if nothing but rejects has come, or None."""
+
+    @property
+    def only_rejects(self) -> bool:
+        """Whether nothing but rejects has come up to now."""
+
+
+class StateWriter(Protocol):
+    """Writes STATE to standard output."""
+
+    def write(self, value: bytes) -> None:
+        """Write one STATE, wholly."""
+
+
+class Signals(Protocol):
+    """What ends waits from outside."""
+
+    def __bool__(self) -> bool:
+        """Whether a signal came."""
+
+    def wake(self) -> None:
+        """End the reader's wait for input."""
