@@ -34,6 +34,9 @@ LINE_WIDTH = 88
 SDK_SETTINGS = re.compile("stream_map|faker|flattening")
 """Settings that every target built on the SDK has."""
 
+SPLIT = {"faker_config": {"locale": "array", "seed": "string"}}
+"""Settings that Meltano gets member by member, of these kinds, as other targets do."""
+
 OPTION_LABELS = {
     "load_method": {
         "upsert": "Create and update",
@@ -189,6 +192,17 @@ def meltano_setting(name: str, definition: dict[str, Any]) -> dict[str, Any]:
     return setting
 
 
+def meltano_settings(description: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the settings as Meltano wants them, in the order of the target's."""
+    for name, definition in settings_of(description).items():
+        members = definition.get("properties", {})
+        for member, found in members.items() if name in SPLIT else ():
+            kind = SPLIT[name][member]
+            yield meltano_setting(f"{name}.{member}", {**found, "type": [kind]})
+        if name not in SPLIT:
+            yield meltano_setting(name, definition)
+
+
 def settings_of(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Give the settings by name, in the order in which the target tells them."""
     found: dict[str, dict[str, Any]] = description["settings"]["properties"]
@@ -200,13 +214,9 @@ def settings_of(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def with_meltano_settings(text: str, description: dict[str, Any]) -> str:
     """Put the settings into `meltano.yml`."""
-    settings = [
-        meltano_setting(name, definition)
-        for name, definition in settings_of(description).items()
-    ]
     block = {
         "settings_group_validation": [description["settings"]["required"]],
-        "settings": settings,
+        "settings": list(meltano_settings(description)),
     }
     indent = " " * 6
     written = yaml.dump(
@@ -234,10 +244,9 @@ def with_hub_definition(text: str, description: dict[str, Any]) -> str:
     definition["description"] = description["description"]
     definition["settings_group_validation"] = [description["settings"]["required"]]
     definition["supported_python_versions"] = description["supported_python_versions"]
-    definition["settings"] = [
-        meltano_setting(name, found)
-        for name, found in sorted(settings_of(description).items())
-    ]
+    definition["settings"] = sorted(
+        meltano_settings(description), key=lambda setting: setting["name"]
+    )
     for name in ("next_steps", "settings_preamble", "usage"):
         if definition.get(name):
             definition[name] = Literal(definition[name])

@@ -149,6 +149,19 @@ def test_the_configuration_in_its_text_is_yaml_with_a_key_for_the_customers(defi
             assert set(stream["__key_properties__"]) <= stream.keys()
 
 
+def test_its_maintainer_is_its_variant(definition):
+    maintainers = yaml.safe_load((ROOT / "hub" / "maintainers.yml").read_text("utf-8"))
+    [(key, maintainer)] = maintainers.items()
+    assert key == maintainer["name"] == definition["variant"].lower()
+    assert maintainer["url"] == definition["repo"].rpartition("/")[0]
+
+
+def test_its_readme_says_where_each_file_goes():
+    readme = (ROOT / "hub" / "README.md").read_text("utf-8")
+    for path in (ROOT / "hub").iterdir():
+        assert path.name == "README.md" or f"| `{path.name}` |" in readme
+
+
 @pytest.mark.parametrize("path", ["hub/target-upwell.svg", "docs/images/logo.svg"])
 def test_the_logo_is_a_square_drawing_that_loads_nothing(path):
     text = (ROOT / path).read_text("utf-8")
