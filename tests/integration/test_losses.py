@@ -14,6 +14,8 @@ from account_model import AccountModel, Refusal
 from hostile_server import HostileServer
 from target_command import record, run_target, schema, state
 
+from target_upwell.delivery.scheduler import Scheduler
+
 SYSTEM = "TMSEZ"
 SCHEMA = schema(
     "id", "name", "emailAddress", "collectorId", "deletedAt", "billToSourceSystemId"
@@ -437,6 +439,44 @@ def test_what_was_done_of_a_batch_that_failed_is_told(tmp_path):
     lines = map(json.loads, log.read_text().splitlines())
     ids = {one["sourceSystemId"] for one in lines if one["outcome"] == "created"}
     assert ids == account.ids()
+
+
+# 16. Rejects that fill memory
+
+
+@pytest.mark.parametrize("how", ["too large", "map fails", "invalid"])
+def test_rejected_records_count_with_their_bytes(monkeypatch, tmp_path, how):
+    batches, submit = [], Scheduler.submit
+
+    def submitted(scheduler, batch):
+        batches.append(batch)
+        submit(scheduler, batch)
+
+    monkeypatch.setattr(Scheduler, "submit", submitted)
+    large = "x" * 60_000
+    given = {
+        "too large": {"name": "N", "collectorId": large * 2},
+        "map fails": {"name": None, "collectorId": large},
+        "invalid": {"name": "N", "emailAddress": large},
+    }[how]
+
+    loaded(
+        Account(),
+        record(id="0", name="N"),
+        *(record(id=str(number), **given) for number in range(1, 40)),
+        batch_size_bytes=100_000,
+        max_rejects=-1,
+        rejects_path=str(tmp_path / "rejects.jsonl"),
+        **(
+            {"stream_maps": {"customers": {"name": "name.upper()"}}}
+            if "map" in how
+            else {}
+        ),
+    )
+
+    held = [sum(len(str(row.record)) for row in one.rows) for one in batches]
+    assert len(batches) >= 39
+    assert max(held) <= 2 * 60_000 + 200
 
 
 # Links
