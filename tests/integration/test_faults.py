@@ -42,33 +42,33 @@ def stored_names(sandbox):
         ("504", True),
     ],
 )
-def test_after_an_unknown_outcome_it_looks_before_it_posts_again(sandbox, fault, after):
+def test_after_an_unknown_outcome_it_looks_before_it_posts_again(account, fault, after):
     bulk = {"fault": fault, "path": "/api/rest/bulk-customers"}
-    sandbox.faults(next=[{**bulk, "after": after}])
+    account.faults(next=[{**bulk, "after": after}])
 
-    result = run_target(sandbox, [SCHEMA, customer(1, 1), customer(2, 1)])
+    result = run_target(account, [SCHEMA, customer(1, 1), customer(2, 1)])
 
     assert result.code == 0
     assert "2 records: 2 created, 0 updated, 0 unchanged" in result.summary
-    assert sandbox.customers().keys() == {"1", "2"}
-    paths = [one["path"].rpartition("/")[2] for one in sandbox.requests()]
+    assert account.customers().keys() == {"1", "2"}
+    paths = [one["path"].rpartition("/")[2] for one in account.requests()]
     again = ["search"] if after else ["search", "bulk-customers"]
     assert paths == ["search", "bulk-customers", *again]
-    assert sandbox.counts()["creates"] == 2
+    assert account.counts()["creates"] == 2
 
 
-def test_a_post_whose_answer_takes_too_long_is_looked_for_and_not_sent_again(sandbox):
-    sandbox.hold("/api/rest/bulk-customers", before=False)
+def test_a_post_whose_answer_takes_too_long_is_looked_for_and_not_sent_again(account):
+    account.hold("/api/rest/bulk-customers", before=False)
 
     result = run_target(
-        sandbox, [SCHEMA, customer(1, 1), customer(2, 1)], request_timeout=1
+        account, [SCHEMA, customer(1, 1), customer(2, 1)], request_timeout=1
     )
 
-    sandbox.release()
+    account.release()
     assert result.code == 0
     assert "no answer in time" in result.stderr
     assert "2 records: 2 created, 0 updated, 0 unchanged" in result.summary
-    assert sandbox.counts()["creates"] == 2
+    assert account.counts()["creates"] == 2
 
 
 @pytest.mark.slow

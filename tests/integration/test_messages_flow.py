@@ -46,7 +46,7 @@ def write_rows(path, numbers, opener=open):
     ("compression", "opener"), [("gzip", gzip.open), ("none", open), (None, open)]
 )
 def test_batch_files_are_loaded_as_if_their_rows_had_come_one_by_one(
-    sandbox, tmp_path, compression, opener
+    account, tmp_path, compression, opener
 ):
     paths = [
         write_rows(tmp_path / f"{part}.jsonl", range(part * 50, part * 50 + 50), opener)
@@ -54,15 +54,15 @@ def test_batch_files_are_loaded_as_if_their_rows_had_come_one_by_one(
     ]
     messages = [SCHEMA, batch(paths, compression), state_of({"at": 1})]
 
-    result = run_target(sandbox, messages, batch_size_rows=40, batch_root=str(tmp_path))
+    result = run_target(account, messages, batch_size_rows=40, batch_root=str(tmp_path))
 
     assert (result.code, result.states) == (0, [{"at": 1}])
-    assert len(sandbox.customers()) == 150
-    posts = [one["rows"] for one in sandbox.requests() if one["created"]]
+    assert len(account.customers()) == 150
+    posts = [one["rows"] for one in account.requests() if one["created"]]
     assert sorted(posts) == [30, 40, 40, 40]
 
 
-def test_batch_files_and_records_share_batches_order_and_stream_map(sandbox, tmp_path):
+def test_batch_files_and_records_share_batches_order_and_stream_map(account, tmp_path):
     path = write_rows(tmp_path / "rows.jsonl", range(10))
     maps = {"customers": {"id": "id", "name": "name.upper()"}}
     messages = [
@@ -74,9 +74,9 @@ def test_batch_files_and_records_share_batches_order_and_stream_map(sandbox, tmp
         state_of({"at": 1}),
     ]
 
-    result = run_target(sandbox, messages, stream_maps=maps, batch_root=str(tmp_path))
+    result = run_target(account, messages, stream_maps=maps, batch_root=str(tmp_path))
 
-    names = {key: one["name"] for key, one in sandbox.customers().items()}
+    names = {key: one["name"] for key, one in account.customers().items()}
     assert (result.code, result.states) == (0, [{"at": 1}])
     assert (names["0"], names["1"], names["20"]) == ("CUSTOMER 0", "AFTER", "ALSO")
     assert names["9"] == "CUSTOMER 9"
@@ -85,7 +85,7 @@ def test_batch_files_and_records_share_batches_order_and_stream_map(sandbox, tmp
 
 @pytest.mark.parametrize("content", [None, b"", "packed in part"])
 def test_a_batch_file_that_is_not_whole_ends_the_run_and_state_stays_before_it(
-    sandbox, tmp_path, content
+    account, tmp_path, content
 ):
     path = tmp_path / "rows.jsonl"
     if isinstance(content, str):
@@ -97,7 +97,7 @@ def test_a_batch_file_that_is_not_whole_ends_the_run_and_state_stays_before_it(
     messages += [batch([path], "gzip"), state_of({"at": 2})]
 
     result = run_target(
-        sandbox,
+        account,
         messages,
         batch_size_rows=1 if content is None else 1000,
         batch_root=str(tmp_path),
@@ -109,20 +109,20 @@ def test_a_batch_file_that_is_not_whole_ends_the_run_and_state_stays_before_it(
     assert "rows.jsonl" in result.errors[0]
 
 
-def test_batch_messages_are_refused_without_a_folder_for_their_files(sandbox, tmp_path):
+def test_batch_messages_are_refused_without_a_folder_for_their_files(account, tmp_path):
     path = write_rows(tmp_path / "rows.jsonl", range(3))
 
-    result = run_target(sandbox, [SCHEMA, batch([path]), state_of({"at": 1})])
+    result = run_target(account, [SCHEMA, batch([path]), state_of({"at": 1})])
 
     assert (result.code, result.states) == (1, [])
     assert "set batch_root" in result.errors[0]
-    assert sandbox.customers() == {}
+    assert account.customers() == {}
 
 
 # ACTIVATE_VERSION
 
 
-def test_activate_version_is_ignored_whether_or_not_its_stream_is_known(sandbox):
+def test_activate_version_is_ignored_whether_or_not_its_stream_is_known(account):
     messages = [
         {"type": "ACTIVATE_VERSION", "stream": "unheard", "version": 1},
         SCHEMA,
@@ -132,10 +132,10 @@ def test_activate_version_is_ignored_whether_or_not_its_stream_is_known(sandbox)
         state_of({"at": 1}),
     ]
 
-    result = run_target(sandbox, messages)
+    result = run_target(account, messages)
 
     assert (result.code, result.states) == (0, [{"at": 1}])
-    assert sandbox.customers().keys() == {"0", "1"}
+    assert account.customers().keys() == {"0", "1"}
     told = [m for m in result.messages("INFO") if m.startswith("ACTIVATE_VERSION")]
     assert len(told) == 1
 
@@ -143,7 +143,7 @@ def test_activate_version_is_ignored_whether_or_not_its_stream_is_known(sandbox)
 # Schemas and streams
 
 
-def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(sandbox):
+def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(account):
     messages = [SCHEMA, *customers(5)]
     messages += [schema("id", "name", "email_address")]
     messages += customers(3, email_address="a@b.example")
@@ -151,9 +151,9 @@ def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(sandb
     messages += [record(code="4", name="renamed"), record(code="new", name="new")]
     messages += [SCHEMA, record(id="0", name="last"), state_of({"at": 1})]
 
-    result = run_target(sandbox, messages, max_parallel_requests=8, batch_size_rows=2)
+    result = run_target(account, messages, max_parallel_requests=8, batch_size_rows=2)
 
-    stored = sandbox.customers()
+    stored = account.customers()
     assert (result.code, result.states) == (0, [{"at": 1}])
     assert stored.keys() == {"0", "1", "2", "3", "4", "new"}
     assert stored["0"]["name"] == "last"
@@ -162,7 +162,7 @@ def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(sandb
     assert stored["3"]["emailAddress"] is None
 
 
-def test_two_streams_that_are_aliased_to_customers_may_alternate(sandbox):
+def test_two_streams_that_are_aliased_to_customers_may_alternate(account):
     maps = {
         "shippers": {"__alias__": "customers"},
         "brokers": {"__alias__": "customers"},
@@ -179,9 +179,9 @@ def test_two_streams_that_are_aliased_to_customers_may_alternate(sandbox):
         if number % 10 == 9:
             messages.append(state_of({"at": number}))
 
-    result = run_target(sandbox, messages, stream_maps=maps, batch_size_rows=7)
+    result = run_target(account, messages, stream_maps=maps, batch_size_rows=7)
 
-    stored = sandbox.customers()
+    stored = account.customers()
     assert result.code == 0, result.stderr
     assert result.states[-1] == {"at": 49}
     assert {key: one["name"] for key, one in stored.items()} == {
@@ -189,7 +189,7 @@ def test_two_streams_that_are_aliased_to_customers_may_alternate(sandbox):
         **{f"eu:{number}": f"Broker {number}" for number in range(50)},
     }
     # They share batches, so alternating costs nothing.
-    posts = [one["rows"] for one in sandbox.requests() if one["created"]]
+    posts = [one["rows"] for one in account.requests() if one["created"]]
     assert sorted(posts) == [2] + 14 * [7]
 
 
@@ -198,22 +198,22 @@ def test_two_streams_that_are_aliased_to_customers_may_alternate(sandbox):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 6])
-def test_no_more_requests_are_under_way_than_the_setting_allows(sandbox, most):
-    sandbox.faults(latency=5)
+def test_no_more_requests_are_under_way_than_the_setting_allows(account, most):
+    account.faults(latency=5)
     settings = {"batch_size_rows": 10, "max_parallel_requests": most}
-    run_target(sandbox, [SCHEMA, *customers(300)], **settings)
+    run_target(account, [SCHEMA, *customers(300)], **settings)
 
     changed = [record(id=str(number), name="new") for number in range(300)]
-    result = run_target(sandbox, [SCHEMA, *changed], **settings)
+    result = run_target(account, [SCHEMA, *changed], **settings)
 
     assert result.code == 0
-    counts = sandbox.counts()
+    counts = account.counts()
     # Both runs together: creates, lookups and updates.
     assert counts["updates"] == 300
     assert min(most, 4) <= counts["most_in_flight"] <= most
 
 
-def test_each_record_is_encoded_once(sandbox, tmp_path):
+def test_each_record_is_encoded_once(account, tmp_path):
     counted = tmp_path / "count"
     patch = f"""
 import atexit, pathlib
@@ -226,11 +226,11 @@ def counting(value):
 json_codec.encode = counting
 atexit.register(lambda: pathlib.Path({str(counted)!r}).write_text(str(number)))
 """
-    with RunningTarget(sandbox, patch=patch, batch_size_rows=10) as target:
+    with RunningTarget(account, patch=patch, batch_size_rows=10) as target:
         target.send(SCHEMA, *customers(100))
         target.close_stdin()
         result = target.wait()
 
     assert result.code == 0
-    assert len(sandbox.customers()) == 100
+    assert len(account.customers()) == 100
     assert counted.read_text() == "100"

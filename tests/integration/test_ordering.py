@@ -38,7 +38,7 @@ class RandomLatency:
 
 
 @pytest.mark.slow
-def test_the_last_version_wins_whatever_each_request_takes(sandbox):
+def test_the_last_version_wins_whatever_each_request_takes(account):
     seed = new_seed()
     chance = random.Random(seed)
     last, messages = {}, [SCHEMA]
@@ -48,8 +48,8 @@ def test_the_last_version_wins_whatever_each_request_takes(sandbox):
         messages.append(record(id=number, name=last[number]))
     settings = {"batch_size_rows": 5, "max_parallel_requests": 8}
     with (
-        RunningTarget(sandbox, **settings) as target,
-        RandomLatency(sandbox, random.Random(seed)),
+        RunningTarget(account, **settings) as target,
+        RandomLatency(account, random.Random(seed)),
     ):
         target.send(*messages, state_of({"at": VERSIONS}))
         target.close_stdin()
@@ -57,14 +57,14 @@ def test_the_last_version_wins_whatever_each_request_takes(sandbox):
 
     assert result.code == 0, result.stderr
     assert result.states == [{"at": VERSIONS}]
-    stored = {key: one["name"] for key, one in sandbox.customers().items()}
+    stored = {key: one["name"] for key, one in account.customers().items()}
     assert stored == last
-    counts = sandbox.counts()
+    counts = account.counts()
     assert 1 < counts["most_in_flight"] <= 8
     assert counts["creates"] == len(last)
     # Not only in the end: at no time did an older version replace a newer one.
     history = defaultdict(list)
-    for change in sandbox.changes():
+    for change in account.changes():
         if "name" in change["properties"]:
             history[change["customer"]].append(change["properties"]["name"][1])
     assert history
@@ -73,32 +73,32 @@ def test_the_last_version_wins_whatever_each_request_takes(sandbox):
     show(f"{counts['most_in_flight']} at once, {counts['requests']} requests")
 
 
-def test_the_last_version_in_one_batch_wins_and_is_sent_once(sandbox):
+def test_the_last_version_in_one_batch_wins_and_is_sent_once(account):
     versions = [record(id="1", name=f"v{number}") for number in range(50)]
-    with RunningTarget(sandbox) as target:
+    with RunningTarget(account) as target:
         target.send(SCHEMA, *versions)
         target.close_stdin()
         result = target.wait()
 
     assert result.code == 0
-    assert sandbox.customers()["1"]["name"] == "v49"
-    assert sandbox.counts()["creates"] == 1
-    assert sandbox.counts()["updates"] == 0
+    assert account.customers()["1"]["name"] == "v49"
+    assert account.counts()["creates"] == 1
+    assert account.counts()["updates"] == 0
 
 
-def test_a_later_version_waits_for_the_request_of_the_earlier_one(sandbox):
-    sandbox.hold()
+def test_a_later_version_waits_for_the_request_of_the_earlier_one(account):
+    account.hold()
     settings = {"batch_size_rows": 1, "max_parallel_requests": 8}
-    with RunningTarget(sandbox, **settings) as target:
+    with RunningTarget(account, **settings) as target:
         target.send(SCHEMA, record(id="1", name="old"), record(id="1", name="new"))
         target.send(record(id="2", name="other"))
-        sandbox.wait_held()
+        account.wait_held()
 
-        assert sandbox.held() == 1
+        assert account.held() == 1
 
-        sandbox.release()
+        account.release()
         target.close_stdin()
         result = target.wait()
     assert result.code == 0
-    assert sandbox.customers()["1"]["name"] == "new"
-    assert sandbox.customers().keys() == {"1", "2"}
+    assert account.customers()["1"]["name"] == "new"
+    assert account.customers().keys() == {"1", "2"}

@@ -18,42 +18,42 @@ def raw_state(value):
     return b'{"type": "STATE", "value": %s}' % value.encode()
 
 
-def test_state_goes_out_while_the_tap_is_idle(sandbox):
-    with RunningTarget(sandbox, batch_size_rows=2) as target:
+def test_state_goes_out_while_the_tap_is_idle(account):
+    with RunningTarget(account, batch_size_rows=2) as target:
         target.send(SCHEMA, customer(1), customer(2), state_of({"at": 2}))
 
         target.wait_states()
 
-        assert sandbox.customers().keys() == {"1", "2"}
+        assert account.customers().keys() == {"1", "2"}
         assert target.states() == [{"at": 2}]
 
 
-def test_state_that_is_covered_late_goes_out_while_the_tap_is_idle(sandbox):
-    sandbox.hold(BULK)
-    with RunningTarget(sandbox, batch_size_rows=1) as target:
+def test_state_that_is_covered_late_goes_out_while_the_tap_is_idle(account):
+    account.hold(BULK)
+    with RunningTarget(account, batch_size_rows=1) as target:
         target.send(SCHEMA, customer(1), state_of({"at": 1}))
-        sandbox.wait_held()
+        account.wait_held()
         assert target.states() == []
 
-        sandbox.release()
+        account.release()
 
         target.wait_states()
         target.send(customer(2), state_of({"at": 2}))
         assert target.wait_states(2)[-1] == '{"at": 2}\n'
 
 
-def test_a_state_never_passes_the_record_before_it(sandbox):
-    sandbox.hold(BULK)
+def test_a_state_never_passes_the_record_before_it(account):
+    account.hold(BULK)
     settings = {"batch_size_rows": 1, "max_parallel_requests": 4}
-    with RunningTarget(sandbox, **settings) as target:
+    with RunningTarget(account, **settings) as target:
         target.send(SCHEMA)
         for number in range(3):
             target.send(customer(number), state_of({"at": number}))
-        sandbox.wait_held(3)
+        account.wait_held(3)
 
         assert target.states() == []
 
-        sandbox.release()
+        account.release()
         target.close_stdin()
         result = target.wait()
     assert result.states[-1] == {"at": 2}
@@ -73,8 +73,8 @@ def test_a_state_never_passes_the_record_before_it(sandbox):
         "[1.0, -0.0]",
     ],
 )
-def test_each_state_goes_out_to_the_letter(sandbox, value):
-    result = run_target(sandbox, [SCHEMA, customer(1), raw_state(value)])
+def test_each_state_goes_out_to_the_letter(account, value):
+    result = run_target(account, [SCHEMA, customer(1), raw_state(value)])
 
     assert result.code == 0
     assert result.stdout == f"{value}\n"
@@ -83,16 +83,16 @@ def test_each_state_goes_out_to_the_letter(sandbox, value):
 @pytest.mark.parametrize(
     "value", ['{"at":NaN,"to":-Infinity,"n":1.10}', '{"lone":"\\ud800"}']
 )
-def test_a_state_that_is_no_strict_json_goes_out_as_the_tap_meant_it(sandbox, value):
-    result = run_target(sandbox, [raw_state(value)])
+def test_a_state_that_is_no_strict_json_goes_out_as_the_tap_meant_it(account, value):
+    result = run_target(account, [raw_state(value)])
 
     assert (result.code, result.stdout) == (0, f"{value}\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_no_locale_changes_a_state(sandbox, encoding):
+def test_no_locale_changes_a_state(account, encoding):
     with RunningTarget(
-        sandbox, patch=f"import sys; sys.stdout.reconfigure(encoding={encoding!r})"
+        account, patch=f"import sys; sys.stdout.reconfigure(encoding={encoding!r})"
     ) as target:
         target.send(raw_state('{"at": "Zürich €"}'))
         target.close_stdin()
@@ -101,58 +101,58 @@ def test_no_locale_changes_a_state(sandbox, encoding):
     assert (result.code, result.stdout) == (0, '{"at": "Zürich €"}\n')
 
 
-def test_a_state_before_any_record_is_relayed(sandbox):
-    result = run_target(sandbox, [state_of({"at": 0}), SCHEMA])
+def test_a_state_before_any_record_is_relayed(account):
+    result = run_target(account, [state_of({"at": 0}), SCHEMA])
 
     assert (result.code, result.states) == (0, [{"at": 0}])
 
 
-def test_a_stream_without_state_gets_none(sandbox):
-    result = run_target(sandbox, [SCHEMA, customer(1)])
+def test_a_stream_without_state_gets_none(account):
+    result = run_target(account, [SCHEMA, customer(1)])
 
     assert (result.code, result.stdout) == (0, "")
-    assert sandbox.customers().keys() == {"1"}
+    assert account.customers().keys() == {"1"}
 
 
-def test_no_input_is_no_state(sandbox):
-    result = run_target(sandbox, [])
+def test_no_input_is_no_state(account):
+    result = run_target(account, [])
 
     assert (result.code, result.stdout) == (0, "")
 
 
-def test_the_last_state_is_always_the_last_line(sandbox):
+def test_the_last_state_is_always_the_last_line(account):
     messages = [SCHEMA]
     for number in range(50):
         messages += [customer(number), state_of({"at": number})]
 
-    result = run_target(sandbox, messages, batch_size_rows=3)
+    result = run_target(account, messages, batch_size_rows=3)
 
     positions = [one["at"] for one in result.states]
     assert positions == sorted(set(positions))
     assert positions[-1] == 49
 
 
-def test_after_a_failure_what_is_covered_goes_out_and_no_more(sandbox):
+def test_after_a_failure_what_is_covered_goes_out_and_no_more(account):
     nameless = record(id="bad", name=None)
     messages = [SCHEMA, customer(1), state_of({"at": 1})]
     messages += [nameless, state_of({"at": 2}), customer(3), state_of({"at": 3})]
 
-    result = run_target(sandbox, messages, batch_size_rows=1)
+    result = run_target(account, messages, batch_size_rows=1)
 
     assert (result.code, result.states) == (1, [{"at": 1}])
     assert "Traceback" not in result.stderr
 
 
-def test_a_failure_lets_what_is_under_way_end_and_bookmarks_it(sandbox):
-    sandbox.hold(BULK)
+def test_a_failure_lets_what_is_under_way_end_and_bookmarks_it(account):
+    account.hold(BULK)
     settings = {"batch_size_rows": 1, "max_parallel_requests": 4}
-    with RunningTarget(sandbox, **settings) as target:
+    with RunningTarget(account, **settings) as target:
         target.send(SCHEMA, customer(1), state_of({"at": 1}))
-        sandbox.wait_held()
+        account.wait_held()
         target.send(b"this is no message")
         target.close_stdin()
         # The reader has failed once it is known to be past the line.
-        sandbox.release()
+        account.release()
 
         result = target.wait()
     assert (result.code, result.states) == (1, [{"at": 1}])
@@ -160,18 +160,18 @@ def test_a_failure_lets_what_is_under_way_end_and_bookmarks_it(sandbox):
     assert error.startswith("line 4 of the input is not valid JSON")
 
 
-def test_a_failure_ends_a_run_that_waits_for_input(sandbox):
-    with RunningTarget(sandbox, batch_size_rows=1) as target:
+def test_a_failure_ends_a_run_that_waits_for_input(account):
+    with RunningTarget(account, batch_size_rows=1) as target:
         target.send(SCHEMA, record(id="bad", name=None), state_of({"at": 1}))
 
         result = target.wait()
     assert (result.code, result.stdout) == (1, "")
 
 
-def test_a_dry_run_gives_no_state(sandbox):
+def test_a_dry_run_gives_no_state(account):
     result = run_target(
-        sandbox, [SCHEMA, customer(1), state_of({"at": 1})], dry_run=True
+        account, [SCHEMA, customer(1), state_of({"at": 1})], dry_run=True
     )
 
     assert (result.code, result.stdout) == (0, "")
-    assert sandbox.customers() == {}
+    assert account.customers() == {}

@@ -8,7 +8,6 @@ was before when the call has ended.
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import logging
 import os
@@ -129,7 +128,7 @@ def _log():
 def _process():
     """Leave alone what a process has once."""
     handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
-    interval, hook = sys.getswitchinterval(), sys.excepthook
+    hook = sys.excepthook
     with warnings.catch_warnings():
         # A process of its own would not turn them into errors.
         warnings.resetwarnings()
@@ -139,41 +138,31 @@ def _process():
         finally:
             for signum, handler in handlers.items():
                 signal.signal(signum, handler)
-            sys.setswitchinterval(interval)
             sys.excepthook = hook
-            gc.unfreeze()
 
 
 @contextlib.contextmanager
 def _threads():
-    """End the workers that a run leaves behind; a process would take them along."""
+    """Check that no thread of the run is left; a process would take it along."""
     before = set(threading.enumerate())
-
-    def left_behind():
-        new = set(threading.enumerate()) - before
-        return [one for one in new if _module(one).startswith("target_upwell.")]
-
     try:
         yield
     finally:
-        noticed, threading.excepthook = threading.excepthook, threading.__excepthook__
         deadline = time.monotonic() + DEADLINE_S
-        while left := left_behind():
-            assert time.monotonic() < deadline, "\n".join(map(_stack, left))
-            for thread in left:
-                workers = getattr(getattr(thread, "_target", None), "__self__", None)
-                if hasattr(workers, "_calls"):
-                    workers._calls.put(sys.exit)
-                thread.join(0.1)
-        threading.excepthook = noticed
+        # A worker that was told to end may have its last lines to go.
+        for thread in {*threading.enumerate()} - before:
+            if _module(thread).startswith("target_upwell."):
+                thread.join(deadline - time.monotonic())
+                assert not thread.is_alive(), _stack(thread)
 
 
 def _module(thread):
-    """Say whose thread it is; a test's own server has some, too."""
+    """Return whose thread it is; a test's own server has some, too."""
     return getattr(getattr(thread, "_target", None), "__module__", "")
 
 
 def _stack(thread):
-    """Say what a thread does."""
+    """Return what a thread does."""
     frame = sys._current_frames().get(thread.ident)
-    return f"{thread.name} goes on after the run: {traceback.format_stack(frame)}"
+    stack = "".join(traceback.format_stack(frame))
+    return f"{thread.name} goes on after the run:\n{stack}"
