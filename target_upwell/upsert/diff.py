@@ -7,7 +7,6 @@ values out. Promises 2 and 3 live here: re-sending what is right already plans n
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from target_upwell import json_codec
@@ -277,9 +276,7 @@ def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
         )
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
-    if isinstance(one, (int, Decimal)) and isinstance(other, (int, Decimal)):
-        return one == other
-    return type(one) is type(other) and bool(one == other)
+    return bool(one == other)
 
 
 def parent_of(entry: Entry) -> SourceKey | None:

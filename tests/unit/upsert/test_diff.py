@@ -76,6 +76,8 @@ def test_rows_of_one_source_key_become_one_entry_and_the_last_value_wins():
     entries = merge([first, other, last])
     assert [e.key for e in entries] == [("S", "1"), ("S", "2")]
     assert entries[0].rows == [first, last]
+    # A row that stands alone is not encoded again.
+    assert entries[1].body is other.body
     assert json_codec.decode(entries[0].body) == {
         "sourceSystem": "S",
         "sourceSystemId": "1",
@@ -110,8 +112,10 @@ def test_a_later_null_that_says_nothing_leaves_an_earlier_value():
 
 
 def test_invalid_rows_are_left_out():
-    invalid = Row(SOURCE, {}, "customers ?", None, None, b"", "bad")
-    assert merge([invalid]) == []
+    nobody = Row(SOURCE, {}, "customers ?", None, None, b"", "bad")
+    somebody = Row(SOURCE, {}, "customers 1", ("S", "1"), None, b"", "bad")
+    valid = row()
+    assert [e.rows for e in merge([nobody, somebody, valid])] == [[valid]]
 
 
 def test_merging_does_not_change_the_rows():
@@ -132,6 +136,14 @@ def test_merging_does_not_change_the_rows():
 def test_a_later_way_to_name_the_parent_replaces_the_other(older, newer, kept):
     (merged,) = merge([row(**{older: "1"}), row(**{newer: "2"})])
     assert {older, newer} & merged.input.keys() == {kept}
+
+
+@pytest.mark.parametrize("parent", ["billToSourceSystemId", "billToCustomerId"])
+def test_a_parent_stays_where_a_later_row_names_none(parent):
+    (merged,) = merge([row(**{parent: "1"}), row(name="New")])
+    assert merged.input[parent] == "1"
+    (merged,) = merge([row(name="Old"), row(**{parent: "1"})])
+    assert merged.input[parent] == "1"
 
 
 def test_a_link_that_is_found_later_goes_into_the_body():
@@ -253,10 +265,26 @@ def test_a_rule_is_compared_by_the_members_given_and_nothing_else_is_sent():
     )
 
 
-def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_mended():
+def test_of_a_rule_each_member_is_compared_by_itself():
+    there = held(customerRule={"dueOption": 30, "other": "x"})
+    says = {"customerRule": {"data": {"dueOption": 30, "other": "y"}}}
+    assert changes(held_as=there, **says) == ({}, {"other": "y"})
+
+
+def test_a_null_of_the_rule_that_is_not_shown_goes_along_with_another_change():
+    there = held(customerRule={"dueOption": 30})
+    says = {"customerRule": {"data": {"hidden": None, "dueOption": 45}}}
+    assert changes(held_as=there, **says) == ({}, {"hidden": None, "dueOption": 45})
+
+
+def test_no_rule_changes_none():
+    assert changes(customerRule=None) == ({}, {})
+
+
+def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_fixed():
     change = diff(wanted(customerRule={"data": {"dueOption": 30}}), held(), "clear")
     assert not change
-    assert [difference.property for difference in change.relations] == ["customerRule"]
+    assert change.relations == [("customerRule", None, {"dueOption": 30})]
 
 
 @pytest.mark.parametrize(
@@ -286,8 +314,15 @@ def test_relations_that_differ_are_noted_and_never_sent():
         "clear",
     )
     assert not change
-    assert [difference.property for difference in change.relations] == ["addresses"]
+    bergen = [{"id": "adr_1", "city": "Bergen"}]
+    assert change.relations == [("addresses", bergen, [{"city": "Oslo"}])]
     assert change.never_shown == ["contacts"]
+
+
+def test_a_relation_that_upwell_shows_as_null_is_held_as_an_empty_list():
+    oslo = [{"city": "Oslo"}]
+    change = diff(wanted(addresses={"data": oslo}), held(addresses=None), "clear")
+    assert change.relations == [("addresses", [], oslo)]
 
 
 @pytest.mark.parametrize(
@@ -300,6 +335,7 @@ def test_relations_that_differ_are_noted_and_never_sent():
         ([{"city": "A"}, {"city": "B"}], [{"city": "A"}], False),
         ([{"city": "A"}], [], False),
         ([{"city": "A"}], None, False),
+        ([{"city": "A"}], [{"city": None}], False),
         # Upwell shows no telephone number, so none can differ.
         ([{"city": "A", "phoneNumber": "1"}], [{"id": "1", "city": "A"}], True),
     ],
@@ -401,6 +437,25 @@ def test_a_field_policy_withholds_the_rule_and_what_is_never_shown():
     ]
 
 
+@pytest.mark.parametrize(
+    ("shown", "sent"), [(30, {}), (None, {"customerRule.dueOption": 45})]
+)
+def test_an_empty_column_of_the_rule_is_filled_and_another_is_kept(shown, sent):
+    says = wanted(customerRule={"data": {"dueOption": 45}})
+    there = held(customerRule={"dueOption": shown})
+    change = diff(says, there, "clear", {"customerRule": "fill_if_empty"})
+    assert change.columns == sent
+    assert change.withheld == ([] if sent else [("customerRule.dueOption", 30, 45)])
+
+
+def test_a_column_of_the_rule_that_is_not_shown_is_not_filled():
+    says = wanted(customerRule={"data": {"dueOption": 45}})
+    change = diff(
+        says, held(customerRule={}), "clear", {"customerRule": "fill_if_empty"}
+    )
+    assert (change.columns, change.withheld) == ({}, [])
+
+
 def test_what_is_equal_is_not_withheld():
     policies = dict.fromkeys(("name", "emailAddress"), "create_only")
     says = wanted(name="Acme", emailAddress="a@b.example")
@@ -422,7 +477,13 @@ def test_a_change_tells_what_was_there_before():
 
 
 def test_only_what_held_something_counts_as_emptied():
-    says = wanted(emailAddress=None, ccEmailAddresses=[], metadata=None, deletedAt=None)
+    says = wanted(
+        name="New",
+        emailAddress=None,
+        ccEmailAddresses=[],
+        metadata=None,
+        deletedAt=None,
+    )
     change = diff(says, held(metadata={}), "clear", certain=False)
     assert sorted(change.cleared()) == ["ccEmailAddresses", "emailAddress"]
 
