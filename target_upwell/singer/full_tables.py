@@ -37,6 +37,7 @@ class _Table:
         states: STATE messages since the last record.
         closed: Whether ACTIVATE_VERSION came after the last record.
         mixed: Whether a record or message had another version, or none.
+        activated: ACTIVATE_VERSION messages.
     """
 
     version: int | None = None
@@ -44,6 +45,7 @@ class _Table:
     states: int = 0
     closed: bool = False
     mixed: bool = False
+    activated: int = 0
 
 
 class FullTables:
@@ -68,6 +70,7 @@ class FullTables:
     def activate(self, stream: str, version: Any) -> None:  # noqa: ANN401 - any JSON value
         """Take note of an ACTIVATE_VERSION message."""
         table = self._table(stream, version)
+        table.activated += 1
         table.closed = table.records > 0
 
     def state(self) -> None:
@@ -92,6 +95,11 @@ class FullTables:
                 f"the load of stream {stream!r} began {age:.0f} seconds before this "
                 "run, so this may be the rest of one that was cut short"
             )
+        if _is_seconds(table.version) and table.activated > 1:
+            return (
+                f"the tap reads stream {stream!r} in parts, one for each record of "
+                "another stream, and does not say which is the last"
+            )
         if not _is_whole(table):
             return f"stream {stream!r} ended as one does that is cut short"
         return ""
@@ -113,9 +121,7 @@ def _is_seconds(version: int) -> bool:
 
 def _is_whole(table: _Table) -> bool:
     """Return whether what came at the end comes only after the last record."""
-    if table.closed:
-        return True
-    if table.records and not _is_seconds(table.version or 0):
-        return False
+    if not _is_seconds(table.version or 0):
+        return table.closed or (not table.records and table.states > 0)
     in_between = table.records and table.records % SDK_RECORDS_BETWEEN_STATES == 0
     return table.states > (1 if in_between else 0)

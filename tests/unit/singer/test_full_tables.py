@@ -66,6 +66,9 @@ def test_complete(messages):
         ([A, R, S], "cut short"),
         ([R, A, R], "cut short"),
         ([SDK_A, SDK_R], "cut short"),
+        ([SDK_R, SDK_A], "cut short"),
+        ([SDK_A, SDK_R, S, SDK_A], "in parts"),
+        ([SDK_A, S, SDK_A, SDK_R, S], "in parts"),
         ([SDK_A, SDK_R, S, SDK_R], "cut short"),
     ],
 )
@@ -80,13 +83,15 @@ def test_a_state_that_comes_after_so_many_records_anyway_is_not_the_last():
     assert judged(SDK_A, *records, S, S) == ""
 
 
-@pytest.mark.parametrize("unit", [1, 1000])
-def test_a_load_that_began_before_this_run_may_be_the_rest_of_one(unit):
-    late = (NOW - OLDEST_VERSION_SECONDS) * unit
-    early = late - unit
+@pytest.mark.parametrize(("unit", "kinds"), [(1, "ARS"), (1000, "RA")])
+def test_a_load_that_began_before_this_run_may_be_the_rest_of_one(unit, kinds):
+    def of(version):
+        return judged(*((kind, version) for kind in kinds))
 
-    assert judged(("R", late), ("A", late)) == ""
-    assert "began 61 seconds before this run" in judged(("R", early), ("A", early))
+    late = (NOW - OLDEST_VERSION_SECONDS) * unit
+
+    assert of(late) == ""
+    assert "began 61 seconds before this run" in of(late - unit)
 
 
 def test_each_stream_is_judged_by_itself():
