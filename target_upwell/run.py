@@ -25,6 +25,7 @@ from target_upwell.reporting.sync_log import SyncLog
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.batch_load import Tools
 from target_upwell.upsert.dry_run import DryRun
+from target_upwell.upsert.duplicates import Duplicates
 from target_upwell.upsert.guards import Guards
 from target_upwell.upsert.inserts import Inserts
 from target_upwell.upsert.links import Links
@@ -109,7 +110,8 @@ class Run:
             if settings.missing_customers == "ignore"
             else Missing(settings, client, updates, self._writers, CUSTOMERS)
         )
-        self._dry_run = DryRun(settings, lookups, guards)
+        duplicates = Duplicates(client, CUSTOMERS)
+        self._dry_run = DryRun(settings, lookups, guards, duplicates)
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
         self._loader = Loader(
             Tools(
@@ -155,6 +157,9 @@ class Run:
             settings.max_parallel_requests,
             "any number of" if settings.max_rejects < 0 else settings.max_rejects,
         )
+        if settings.field_policy:
+            policies = (f"{n} {policy}" for n, policy in settings.field_policy.items())
+            logger.info("field_policy: %s", ", ".join(policies))
         if self._sync_log:
             self._sync_log.begin(version("target-upwell"), settings.load_method)
         try:

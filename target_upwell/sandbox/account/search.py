@@ -112,7 +112,7 @@ def like(text: str | None, pattern: str, flags: int) -> bool | None:
     return _like_pattern(pattern, flags).fullmatch(text) is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4096)
 def _like_pattern(pattern: str, flags: int) -> re.Pattern[str]:
     parts = []
     for piece in re.findall(r"\\.|.", pattern, re.DOTALL):
