@@ -140,7 +140,11 @@ class Scheduler:
         task = Task(partial(self._loader.load, batch), batch.keys)
         with self._changed:
             self.check()
-            while self._waiting_bytes > MOST_WAITING_REJECT_BYTES:
+            while (
+                self._waiting_bytes > MOST_WAITING_REJECT_BYTES
+                # Or they wait for this very batch.
+                and next(iter(self._unrecorded)) != batch.sequence
+            ):
                 self._wait_and_check()
             self._dispatch(task)
 

@@ -245,6 +245,23 @@ def test_the_reader_waits_while_rejects_that_wait_fill_the_memory(monkeypatch):
     rig.in_background(rig.finish).result()
 
 
+def test_the_reader_never_waits_for_rejects_that_wait_for_its_own_batch(monkeypatch):
+    monkeypatch.setattr(scheduler, "MOST_WAITING_REJECT_BYTES", 100)
+    large = rejected(0)
+    large.size = 101
+    rest = Loaded(1, Outcomes(rejects=[Reject.invalid(large, "no")]))
+    rig = Rig(rows=2)
+    rig.add(1, 2, 3)
+    rig.load_of(0).succeed(Task(lambda: rest, frozenset()), pending=1)
+    rig.until(lambda: rig.scheduler._waiting_bytes)
+
+    rig.in_background(rig.add, 4)
+
+    rig.load_of(1).succeed()
+    rig.in_background(rig.finish).result()
+    assert [reject.row for reject in rig.recorder.rejects] == [large]
+
+
 def test_state_waits_while_nothing_but_rejects_has_come_until_the_end():
     rig = Rig()
     rig.recorder.only_rejects = True
