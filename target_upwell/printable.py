@@ -36,6 +36,8 @@ def one_id(text: str) -> str:
 
     White space that would break the line is escaped too: it tells ids apart.
     """
+    if len(text) <= MOST_ID_CHARACTERS and text.isprintable():  # almost all
+        return text
     part = text[: MOST_ID_CHARACTERS + 1]
     if not part.isprintable():
         part = _escaped(part)

@@ -207,7 +207,7 @@ class Check:
         """Find out whether the key may create, by creating nothing."""
         name = self._resource.name
         try:
-            self._client.create(self._resource, [])
+            self._client.create(self._resource, {})
         except Refused as refused:
             yield _bad(
                 f"the key may not create {name}: {refused}; ask Upwell for the "

@@ -33,7 +33,7 @@ from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_upwell.api.rate_limiter import RateLimiter
     from target_upwell.api.replies import Record, Update
@@ -150,13 +150,16 @@ class Client:
         )
 
     def create(
-        self, resource: Resource, inputs: Sequence[bytes], retry: Retry | None = None
+        self,
+        resource: Resource,
+        inputs: Mapping[SourceKey, bytes],
+        retry: Retry | None = None,
     ) -> list[Record]:
         """Insert records, all of them or none.
 
         Args:
             resource: Their resource.
-            inputs: What they are to be, encoded.
+            inputs: What they are to be, encoded, by source key.
             retry: Counts the retries, where they were sent before.
 
         Returns:
@@ -170,7 +173,7 @@ class Client:
             RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
-        body = b"".join((ENVELOPE[0], b",".join(inputs), ENVELOPE[1]))
+        body = b"".join((ENVELOPE[0], b",".join(inputs.values()), ENVELOPE[1]))
         return self._send_until_answered(
             resource.bulk,
             body,

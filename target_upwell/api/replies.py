@@ -6,7 +6,6 @@ shapes.
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
@@ -16,9 +15,9 @@ from target_upwell import json_codec
 from target_upwell.exceptions import NotJSON
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
-    from target_upwell.resource import Resource
+    from target_upwell.resource import Resource, SourceKey
 
 Record = dict[str, Any]
 """A record as Upwell shows it, with the properties that its resource names."""
@@ -47,13 +46,13 @@ def read_found(resource: Resource, reply: bytes) -> list[Record]:
 
 
 def read_created(
-    resource: Resource, inputs: Sequence[bytes], reply: bytes
+    resource: Resource, keys: Collection[SourceKey], reply: bytes
 ) -> list[Record]:
     """Return the records that an insert created.
 
     Args:
         resource: Their resource.
-        inputs: What was sent.
+        keys: The source keys of what was sent, each once.
         reply: The body of the reply.
 
     Raises:
@@ -63,11 +62,8 @@ def read_created(
     key = resource.bulk.reply
     kind = _reply((key, _reply(("returning", _records(resource)))))
     records = getattr(json_codec.decode_as(kind, reply), key).returning
-    identity = _reply(*((name, str) for name in resource.key))
-    sent = [json_codec.decode_as(identity, one) for one in inputs]
-    if Counter(_key(resource, record) for record in records) != Counter(
-        tuple(getattr(one, name) for name in resource.key) for one in sent
-    ):
+    named = {resource.key_of(record) for record in records}
+    if len(records) != len(keys) or named != set(keys):
         raise NotJSON("it names other records than were sent")
     return cast("list[Record]", records)
 
@@ -85,10 +81,6 @@ def read_update(resource: Resource, reply: bytes) -> Update:
     content = json_codec.decode_as(_reply(*fields), reply)
     counts = (getattr(content, name) for name, *_ in fields)
     return Update(*(touched.affectedRows if touched else 0 for touched in counts))
-
-
-def _key(resource: Resource, record: Record) -> tuple[str | None, ...]:
-    return tuple(record[name] for name in resource.key)
 
 
 @cache

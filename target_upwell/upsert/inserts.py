@@ -154,7 +154,9 @@ class Inserts:
         """Post a group; what is left to do is yielded."""
         try:
             records = self._client.create(
-                self._resource, [entry.body for entry in group.entries], group.retry
+                self._resource,
+                {entry.key: entry.body for entry in group.entries},
+                group.retry,
             )
         except AmbiguousOutcome as ambiguous:
             yield from self._after_ambiguous(group, ambiguous, result)

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 BITS = 1 << 23
 """A megabyte of them."""
 
-_NEVER_SHOWN = tuple(
+_NEVER_SHOWN = frozenset(
     one.name for one in PROPERTIES.values() if one.updatable and not one.readable
 )
 
 
 def sets_unseen(customer_input: Mapping[str, Any]) -> bool:
     """Return whether an input gives a value to a column that Upwell never shows."""
-    return any(customer_input.get(name) is not None for name in _NEVER_SHOWN)
+    given = _NEVER_SHOWN.intersection(customer_input)
+    return any(customer_input[name] is not None for name in given)
 
 
 class Unseen:

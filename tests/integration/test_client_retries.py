@@ -154,10 +154,10 @@ def test_an_insert_that_is_sent_again_by_its_caller_is_a_retry(server):
     connection = server.connect(Answer(503), Answer(body=CREATED))
     retry = connection.client.retry("x")
     with pytest.raises(AmbiguousOutcome) as caught:
-        connection.client.create(CUSTOMERS, [INPUT], retry)
+        connection.client.create(CUSTOMERS, {("S", "1"): INPUT}, retry)
     assert caught.value.status == 503
     retry.wait("why")
-    connection.client.create(CUSTOMERS, [INPUT], retry)
+    connection.client.create(CUSTOMERS, {("S", "1"): INPUT}, retry)
     assert [again for _, _, again in connection.observed] == [False, True]
 
 

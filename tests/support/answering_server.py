@@ -176,7 +176,7 @@ def search(client):
 
 def create(client):
     """Ask for something that must not be asked twice blindly."""
-    return client.create(CUSTOMERS, [INPUT])
+    return client.create(CUSTOMERS, {("S", "1"): INPUT})
 
 
 def update(client):

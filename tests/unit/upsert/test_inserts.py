@@ -81,7 +81,8 @@ class Upwell:
         self.customers[source_id] = {"id": f"cus_{source_id}", **customer}
         return self.customers[source_id]
 
-    def create(self, _resource, bodies, _retry=None):
+    def create(self, _resource, inputs, _retry=None):
+        bodies = list(inputs.values())
         customers = [json_codec.decode(body) for body in bodies]
         self.posts.append([customer["sourceSystemId"] for customer in customers])
         fault = self.next.pop(0) if self.next else None
