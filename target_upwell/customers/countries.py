@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_NAME_CHARACTERS = 100
 """Longer text is not a country."""
@@ -140,13 +143,18 @@ def _code(name: str) -> str | None:
 
 def _named(name: str) -> str | None:
     words = _words(name)
-    code = _names().get("".join(words))
+    code = _of_words("".join(words))
     if code is None and not _STATES.isdisjoint(words):
         # Without what many states call themselves: `Republic of Ireland`.
-        code = _names().get("".join(word for word in words if word not in _FORMS))
+        code = _of_words("".join(word for word in words if word not in _FORMS))
         if code in _TOLD_APART_BY_FORM:
             return None
     return code
+
+
+def _of_words(words: str) -> str | None:
+    # The names in other languages take memory, and most sources need none of them.
+    return _english_names().get(words) or _other_names().get(words)
 
 
 def _in_parts(name: str) -> str | None:
@@ -184,29 +192,38 @@ def _codes() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _names() -> dict[str, str | None]:
+def _english_names() -> dict[str, str]:
     """Return the codes by the words of the names, without spaces: `Viet Nam`."""
-    from babel import Locale  # noqa: PLC0415
-
-    known = set(_codes().values())
-    own = {
+    names = {
         "".join(_words(alias)): code
         for code, aliases in _ALIASES.items()
         for alias in aliases.split(",")
     }
-    others: dict[str, str | None] = {}
-    for language in ("en", *LANGUAGES):
-        territories: Any = Locale(language).territories
-        for code, name in territories.items():
-            if code not in known:
-                continue
+    for words, code in _names_in("en"):
+        names.setdefault(words, code)
+    return names
+
+
+@lru_cache(maxsize=1)
+def _other_names() -> dict[str, str | None]:
+    """Return the same for `LANGUAGES`; None where a name is that of two countries."""
+    names: dict[str, str | None] = {}
+    for language in LANGUAGES:
+        for words, code in _names_in(language):
+            if names.setdefault(words, code) != code:
+                names[words] = None
+    return names
+
+
+def _names_in(language: str) -> Iterator[tuple[str, str]]:
+    from babel import Locale  # noqa: PLC0415
+
+    known = set(_codes().values())
+    territories: Any = Locale(language).territories
+    for code, name in territories.items():
+        if code in known:
             for written in (name, name.translate(_UMLAUTS)):
-                words = "".join(_words(written))
-                if language == "en":
-                    own.setdefault(words, code)
-                elif others.setdefault(words, code) != code:
-                    others[words] = None
-    return {**others, **own}
+                yield "".join(_words(written)), code
 
 
 def _words(name: str) -> list[str]:
