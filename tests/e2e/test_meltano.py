@@ -64,6 +64,11 @@ FULL_TABLE = {
         "filter_schemas: [erp]\n        emit_activate_version_messages: true"
     ),
 }
+REJECT = """
+UPDATE erp.customers
+SET email = 'nobody', updated_at = timestamptz '2026-02-06 09:00Z'
+WHERE customer_no = 100005;
+"""
 HUB_ADDRESS = re.compile(r"--from-ref https://\S+/hub/target-upwell\.yml")
 NO_WRITE = {"POST": 0, "PUT": 0}
 
@@ -279,6 +284,27 @@ def a_full_table_stream_marks_them_as_deleted(pipeline):
     pipeline.edit({new: old for old, new in FULL_TABLE.items()})
 
 
+def rejects_are_kept_where_git_ignores_them_and_can_be_replayed(pipeline):
+    pipeline.server.run(REJECT)
+    (pipeline.folder / "output").mkdir()  # as `meltano init` and the repository do
+    production = ["--environment=production", "run", "tap-postgres", "target-upwell"]
+    assert "1 rejected (1 invalid)" in pipeline.meltano(*production)
+    rejects = Path("output", "rejects.singer")
+    ignored = subprocess.run(["git", "check-ignore", rejects], cwd=ROOT, check=False)
+    assert ignored.returncode == 0
+
+    text = (pipeline.folder / rejects).read_text("utf-8")
+    again = text.replace("nobody", "ap@again.example")
+    (pipeline.folder / "again.singer").write_text(again, "utf-8")
+    before = pipeline.kept_state()
+    told = pipeline.meltano("invoke", "target-upwell", "--input", "again.singer")
+    assert "1 record: 0 created, 1 updated" in told
+    assert pipeline.kept_state() == before
+    held = pipeline.sandbox.customers()["100005"]
+    assert held["emailAddress"] == "ap@again.example"
+    pipeline.server.run(REJECT.replace("nobody", "ap@again.example"))
+
+
 CHAPTERS = (
     the_first_run_loads_every_customer,
     meltano_state_get_shows_the_newest_change,
@@ -294,6 +320,7 @@ CHAPTERS = (
     an_extract_that_breaks_deletes_nothing,
     a_full_table_stream_marks_them_as_deleted,
     meltano_invoke_reaches_the_command,
+    rejects_are_kept_where_git_ignores_them_and_can_be_replayed,
 )
 
 
@@ -340,6 +367,6 @@ def run_documented(pipeline, command):
         )
         assert "The sandbox's account holds" in told
     else:
-        assert re.search(r"\d+ records?: ", pipeline.shell(command))
+        assert re.search(r"\d+ records?: |✔", pipeline.shell(command))
     if "--no-state-update" in command or "DRY_RUN" in command:
         assert pipeline.kept_state() == before
