@@ -62,6 +62,7 @@ class Rejects:
         self._count = 0
         self._kinds = Kinds()
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._first_over: Reject | None = None
         self._excess: TooManyRejects | None = None
 
     @property
@@ -93,8 +94,11 @@ class Rejects:
             self._count += len(rejects)
             for reject in rejects:
                 self._log(reject)
-            if len(kept) < len(rejects) and self._excess is None:
-                self._excess = self._too_many(rejects[len(kept)])
+            if len(kept) < len(rejects) and self._first_over is None:
+                self._first_over = rejects[len(kept)]
+            if self._first_over and (self._dry_run or not self._excess):
+                # A dry run goes on, and so does the count.
+                self._excess = self._too_many(self._first_over)
             if self._excess and not self._dry_run:
                 raise self._excess
 

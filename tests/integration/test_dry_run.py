@@ -77,7 +77,7 @@ def test_it_counts_and_names_what_would_change_and_writes_nothing(account):
     ]
 
 
-def test_only_the_first_few_are_shown_and_values_are_cut_short(account):
+def test_only_the_first_few_are_shown(account):
     result = dry_run(
         account, *(record(id=str(n), name=f"{n} " + "x" * 500) for n in range(50))
     )
