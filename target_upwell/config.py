@@ -194,8 +194,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Updates allowed, in percent",
         description=(
             "Share of the existing customers that a run has looked up that it may "
-            "change; a batch that would change more of them stops the run, once 100 "
-            "are looked up and 20 concerned."
+            "change; more stop it before they are written, once 100 are looked up and "
+            "20 concerned."
         ),
     ),
     th.Property(
@@ -204,8 +204,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         default=20,
         title="Clears allowed, in percent",
         description=(
-            "The same for each property that a run may empty: one broken join in the "
-            "source must not clear every e-mail address."
+            "The same for each property that a run may empty, and with fewer than 100 "
+            "at the end of the stream: one broken join in the source must not clear "
+            "every e-mail address."
         ),
     ),
     th.Property(

@@ -127,6 +127,38 @@ def test_a_second_run_changes_nothing_but_what_cannot_be_compared(account, recip
     assert stored(account, recipe) == data(recipe)["customers"]
 
 
+CORRECTED = [recipe for recipe in RECIPES if "field_policy" in settings(recipe)]
+
+
+def test_sources_whose_addresses_people_correct_leave_them_alone():
+    assert {"salesforce", "hubspot", "quickbooks", "netsuite"} <= {*CORRECTED}
+
+
+@pytest.mark.parametrize("recipe", CORRECTED)
+def test_an_address_that_somebody_corrected_in_upwell_stays(account, recipe):
+    given = {"source_system": recipe, **settings(recipe)}
+    run_target(account, messages(recipe), **given)
+    expected = data(recipe)["customers"]
+    key = next(key for key, one in expected.items() if "emailAddress" in one)
+    right = {"emailAddress": "right@people.example"}
+    answer = account.call(
+        "PUT",
+        "/customers",
+        {
+            "sourceSystem": recipe,
+            "sourceSystemId": key,
+            "input": right,
+            "customerRulesInput": {},
+        },
+    )
+    assert answer.status_code == 200
+
+    result = run_target(account, messages(recipe), **given)
+
+    assert (result.code, result.warnings) == (0, [])
+    assert stored(account, recipe) == {**expected, key: {**expected[key], **right}}
+
+
 @recipes
 def test_the_page_says_where_the_schema_is_from(recipe):
     page = (ROOT / FOLDER / f"{recipe}.md").read_text("utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,12 @@ def test_it_names_the_property_the_counts_and_the_setting():
     assert why.startswith("emailAddress: ")
     for words in ("41 of the 200", "20%", "max_cleared_percent"):
         assert words in why
+
+
+def test_the_documentation_shows_the_line_as_it_is():
+    page = Path(__file__).parents[3] / "docs" / "guards.md"
+    why = Guards(CUSTOMERS, 100, 20).admit(200, [["emailAddress"]] * 200).stop
+    assert f"\n{why}\n" in page.read_text("utf-8")
 
 
 def test_too_many_changes_are_named_too():
