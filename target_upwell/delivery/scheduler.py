@@ -27,7 +27,7 @@ from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterable
     from collections.abc import Set as AbstractSet
 
     from target_upwell.delivery.outcomes import Reject
@@ -88,8 +88,9 @@ class Scheduler:
         self._under_way = 0
         self._held_keys: set[Hashable] = set()
         self._due: deque[Task] = deque()
-        # Batches in the order of the stream, with their rejects once they are loaded.
-        self._unrecorded: dict[int, list[Reject] | None] = {}
+        # Batches in the order of the stream; once they are loaded with their rejects,
+        # and with what is released when those are recorded.
+        self._unrecorded: dict[int, tuple[list[Reject], list[int]] | None] = {}
         self._waiting_bytes = 0
         self._failure: Exception | None = None
         self._closed = False
@@ -295,21 +296,22 @@ class Scheduler:
     def _take(self, loaded: Loaded) -> None:
         """Take over what a task that succeeded has brought."""
         with self._changed:
-            for sequence in loaded.released:
-                self._checkpoints.release(sequence)
-            if loaded.sequence is not None:
+            sequence, new = loaded.sequence, loaded.outcomes.rejects
+            if sequence is None:
+                self._release(loaded.released)
+            else:
                 for _ in range(loaded.pending):
-                    self._checkpoints.hold(loaded.sequence)
-                rejects = loaded.outcomes.rejects
-                waiting = self._unrecorded.get(loaded.sequence)
-                if waiting is None:
-                    self._unrecorded[loaded.sequence] = rejects
-                else:
-                    # The rest of a batch that waits to be recorded: held no more.
-                    waiting += rejects
-                    self._checkpoints.release(loaded.sequence)
-                self._waiting_bytes += sum(reject.row.size for reject in rejects)
+                    self._checkpoints.hold(sequence)
+                # The rest of a batch may come before it is recorded.
+                rejects, released = self._unrecorded.get(sequence) or ([], [])
+                released += [*loaded.released, sequence]
+                self._unrecorded[sequence] = [*rejects, *new], released
+                self._waiting_bytes += sum(reject.row.size for reject in new)
             self._due.extend(loaded.due)
+
+    def _release(self, sequences: Iterable[int]) -> None:
+        for sequence in sequences:
+            self._checkpoints.release(sequence)
 
     def _record_rejects(self) -> None:
         """Hand on rejects in the order of the stream, and release their batches.
@@ -321,16 +323,17 @@ class Scheduler:
             while True:
                 with self._changed:
                     sequence = next(iter(self._unrecorded), 0)
-                    rejects = self._unrecorded.get(sequence)
-                    if rejects is None:
+                    waiting = self._unrecorded.get(sequence)
+                    if waiting is None:
                         return
+                    rejects, released = waiting
                     # Taken out first: what can't be written is not tried again.
                     del self._unrecorded[sequence]
                     self._waiting_bytes -= sum(one.row.size for one in rejects)
                 if rejects:
                     self._recorder.reject(rejects)
                 with self._changed:
-                    self._checkpoints.release(sequence)
+                    self._release(released)
 
     def _wait(self) -> None:
         self._changed.wait(SECONDS_BETWEEN_LOOKS)

@@ -37,8 +37,9 @@ class Loaded:
         outcomes: What became of its records.
         due: Tasks that can be done now.
         pending: How often its own batch is held further: once for each link that its
-            records still wait for, and once if the rest of it is loaded later.
-        released: Other batches, once for each hold that was taken off them.
+            records still wait for, and for each record that is loaded later.
+        released: Other batches, once for each hold that was taken off them; they are
+            released with its own.
         failure: Why it was not done to its end; the run ends then.
     """
 

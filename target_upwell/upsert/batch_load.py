@@ -100,8 +100,11 @@ class BatchLoad:
         self._waiting = tools.links.waiting(self._entries)
         self.is_unjudged = False
 
-    def run(self) -> None:
+    def run(self, held: Mapping[SourceKey, list[int]]) -> None:
         """Load it.
+
+        Args:
+            held: The batches that rows were taken over from, by record.
 
         Raises:
             RunError: If it can't be.
@@ -121,8 +124,15 @@ class BatchLoad:
         self._tools.links.forget(refused, self._loaded, self._waiting)
         self._tools.links.count_waiting(self._entries, self._loaded)
         if self._put_off:
-            self._tools.put_off.add(self._loaded.sequence or 0, self._put_off)
-            self._loaded.pending += 1
+            self._tools.put_off.add(self._loaded.sequence or 0, self._put_off, held)
+            self._loaded.pending += len(self._put_off)
+        again = {one.entry.key for one in self._put_off}
+        self._loaded.released += (
+            sequence
+            for key, sequences in held.items()
+            if key not in again
+            for sequence in sequences
+        )
 
     def catch_up(self, updates: list[Planned]) -> None:
         """Send updates that were put off.

@@ -42,9 +42,9 @@ class Loader:
         loaded = Loaded(batch.sequence)
         try:
             keys = dict.fromkeys(row.key for row in batch.rows if row.key and row.input)
-            older, loaded.released = self._tools.put_off.take_over(keys)
+            older, held = self._tools.put_off.take_over(keys)
             load = BatchLoad(self._tools, [*older, *batch.rows], loaded)
-            load.run()
+            load.run(held)
             if not load.is_unjudged:
                 loaded.due += self._put_off_tasks()
         except Exception as error:  # noqa: BLE001 - returned with what was done
@@ -68,8 +68,10 @@ class Loader:
 
     def _catch_up(self, sequence: int) -> Loaded:
         """Send what was put off of a batch, as far as no newer version took it over."""
-        updates = self._tools.put_off.pop(sequence)
-        loaded = Loaded(sequence if updates else None)
+        updates, held = self._tools.put_off.pop(sequence)
+        loaded = Loaded(sequence if updates else None, released=held)
+        if updates:
+            held.remove(sequence)  # that hold ends when the batch is recorded
         try:
             rows = [row for one in updates for row in one.entry.rows]
             BatchLoad(self._tools, rows, loaded).catch_up(updates)

@@ -1,7 +1,8 @@
 """Updates that are put off until the guards can judge them.
 
-They hold their batches back, so that no STATE passes them. A later version of such a
-record takes its rows over: whatever becomes of that one becomes of both.
+Each holds its batch back, so that no STATE passes it. A later version of such a record
+takes its rows over, with what they hold back: whatever becomes of that one becomes of
+both, and when.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_upwell.delivery.batch import Row
     from target_upwell.resource import SourceKey
@@ -44,22 +45,40 @@ class PutOff:
         self._lock = threading.Lock()
         self._waiting: dict[int, dict[SourceKey, Planned]] = {}
         self._batch_of: dict[SourceKey, int] = {}
+        self._older: dict[SourceKey, list[int]] = {}
         self._due: set[int] = set()
 
-    def add(self, sequence: int, updates: Sequence[Planned]) -> None:
-        """Put off some updates of a batch, which has none put off yet."""
+    def add(
+        self,
+        sequence: int,
+        updates: Sequence[Planned],
+        older: Mapping[SourceKey, list[int]],
+    ) -> None:
+        """Put off some updates of a batch, which has none put off yet.
+
+        Args:
+            sequence: The batch.
+            updates: The updates.
+            older: The batches that rows were taken over from, by record.
+        """
         with self._lock:
             self._waiting[sequence] = {one.entry.key: one for one in updates}
-            self._batch_of.update((one.entry.key, sequence) for one in updates)
+            for one in updates:
+                key = one.entry.key
+                self._batch_of[key] = sequence
+                if key in older:
+                    self._older[key] = older[key]
 
-    def take_over(self, keys: Iterable[SourceKey]) -> tuple[list[Row], list[int]]:
+    def take_over(
+        self, keys: Iterable[SourceKey]
+    ) -> tuple[list[Row], dict[SourceKey, list[int]]]:
         """Return the rows of records that come in a newer version, put off no more.
 
         Returns:
-            The rows, and the batches of which nothing else is put off.
+            The rows, and by record the batches that they hold back.
         """
         rows: list[Row] = []
-        emptied: list[int] = []
+        held: dict[SourceKey, list[int]] = {}
         with self._lock:
             for key in keys:
                 sequence = self._batch_of.pop(key, None)
@@ -67,10 +86,10 @@ class PutOff:
                     continue
                 batch = self._waiting[sequence]
                 rows += batch.pop(key).entry.rows
+                held[key] = [*self._older.pop(key, ()), sequence]
                 if not batch:
                     del self._waiting[sequence]
-                    emptied.append(sequence)
-        return rows, emptied
+        return rows, held
 
     def become_due(self) -> dict[int, list[SourceKey]]:
         """Return the records of each batch whose turn has come, once."""
@@ -79,10 +98,16 @@ class PutOff:
             self._due |= new
             return {sequence: list(self._waiting[sequence]) for sequence in new}
 
-    def pop(self, sequence: int) -> list[Planned]:
-        """Return what is still put off of a batch, and put it off no longer."""
+    def pop(self, sequence: int) -> tuple[list[Planned], list[int]]:
+        """Return what is still put off of a batch, and put it off no longer.
+
+        Returns:
+            The updates, and the batches that they hold back.
+        """
+        held: list[int] = []
         with self._lock:
             updates = list(self._waiting.pop(sequence, {}).values())
             for one in updates:
                 del self._batch_of[one.entry.key]
-            return updates
+                held += [*self._older.pop(one.entry.key, ()), sequence]
+            return updates, held

@@ -479,6 +479,36 @@ def test_rejected_records_count_with_their_bytes(monkeypatch, tmp_path, how):
     assert max(held) <= 2 * 60_000 + 200
 
 
+# Updates that wait for a guard
+
+
+def test_no_state_passes_an_update_that_a_newer_version_took_over():
+    account = Account()
+    loaded(account, *records(["1", "2"], emailAddress="a@b.example"))
+    account._refuse["bulk"] = lambda _customers: Refusal("busy", status=503)
+
+    result = load(
+        account,
+        # Too early to judge whether a run that empties e-mail addresses does harm.
+        record(id="1", emailAddress=None),
+        state("first"),
+        record(id="1", collectorId="y"),
+        state("second"),
+        record(id="new", name="N"),
+        batch_size_rows=1,
+        max_parallel_requests=1,
+        max_retries=0,
+    )
+
+    assert (result.code, result.states) == (1, [])
+    assert account["1"]["emailAddress"] == "a@b.example"
+
+    account._refuse.clear()
+    loaded(account, record(id="1", emailAddress=None), record(id="1", collectorId="y"))
+    assert account["1"]["emailAddress"] is None
+    assert account["1"]["collectorId"] == "y"
+
+
 # Links
 
 
