@@ -370,6 +370,7 @@ class Scheduler:
             if state is None:
                 return
             try:
+                self._recorder.sync()
                 self._writer.write(state)
             except Exception as error:  # noqa: BLE001 - kept for the reader's thread
                 self.fail(error)

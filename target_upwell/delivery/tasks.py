@@ -64,6 +64,9 @@ class Recorder(Protocol):
     def record(self, outcomes: Outcomes) -> None:
         """Take what became of records, as soon as it is known."""
 
+    def sync(self) -> None:
+        """Wait until all that was recorded is on the disk."""
+
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch, in the order of the stream."""
 

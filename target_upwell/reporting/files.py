@@ -59,6 +59,7 @@ class AppendedFile:
         self._lock = threading.Lock()
         self._file: int | None = None
         self._failure: RunError | None = None
+        self._unsynced = False
 
     def check(self) -> None:
         """Check, at the start of a run, that lines can be appended; open nothing.
@@ -74,8 +75,12 @@ class AppendedFile:
         except (OSError, ValueError) as error:
             raise self._worded(error) from None
 
-    def append(self, lines: Iterable[bytes]) -> None:
+    def append(self, lines: Iterable[bytes], *, sync: bool = True) -> None:
         """Append lines, all of them or none, and wait until they are on the disk.
+
+        Args:
+            lines: The lines, each without its end.
+            sync: Whether to wait for the disk; `sync` does so later.
 
         Raises:
             RunError: If they can't be written. Nothing is written after that: a later
@@ -88,13 +93,31 @@ class AppendedFile:
             try:
                 file = self._open()
                 with self._locked(file):
-                    self._append(file, content)
+                    self._append(file, content, sync=sync)
             except RunError as error:
                 self._failure = error
                 raise
             except (OSError, ValueError) as error:
                 self._failure = self._worded(error)
                 raise self._failure from None
+
+    def sync(self) -> None:
+        """Wait until all that was appended is on the disk.
+
+        Raises:
+            RunError: If it can't be written.
+        """
+        with self._lock:
+            if self._failure:
+                raise self._failure
+            if self._file is None or not self._unsynced:
+                return
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                self._failure = self._worded(error)
+                raise self._failure from None
+            self._unsynced = False
 
     def close(self) -> None:
         """Close it, if it was opened."""
@@ -184,7 +207,7 @@ class AppendedFile:
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)
 
-    def _append(self, file: int, content: bytes) -> None:
+    def _append(self, file: int, content: bytes, *, sync: bool) -> None:
         before = self._end_of_lines(file)
         if _ends_within_a_line(file, before):
             content = b"\n" + content
@@ -192,7 +215,9 @@ class AppendedFile:
         try:
             while written < len(content):
                 written += os.write(file, content[written:])
-            os.fsync(file)
+            if sync:
+                os.fsync(file)
+            self._unsynced = not sync
         except OSError:
             # Only this run's own bytes: somebody may write without taking the lock.
             if os.fstat(file).st_size == before + written:

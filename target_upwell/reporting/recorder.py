@@ -50,7 +50,7 @@ class Recorder:
         self._rejected = 0
 
     def record(self, outcomes: Outcomes) -> None:
-        """Take what became of records; when this returns it is on the disk.
+        """Take what became of records; once `sync` returns it is on the disk.
 
         Raises:
             RunError: If a file can't be written.
@@ -62,6 +62,15 @@ class Recorder:
         self._drift.record(outcomes.drift)
         if self._sync_log:
             self._sync_log.record(outcomes.counted)
+
+    def sync(self) -> None:
+        """Wait until all that was recorded is on the disk.
+
+        Raises:
+            RunError: If a file can't be written.
+        """
+        if self._sync_log:
+            self._sync_log.sync()
 
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch, in the order of the stream.

@@ -108,7 +108,7 @@ class SyncLog:
         )
 
     def record(self, loaded: Iterable[Counted]) -> None:
-        """Log what became of records; when this returns it is on the disk.
+        """Log what became of records; once `sync` returns it is on the disk.
 
         Raises:
             RunError: If the file can't be written.
@@ -118,7 +118,16 @@ class SyncLog:
             return
         with self._lock:
             self._without_id += sum(one.id is None for one in known)
-        self._file.append(self._lines(known))
+        # One wait for the disk a batch would cost a slow disk's time each time.
+        self._file.append(self._lines(known), sync=False)
+
+    def sync(self) -> None:
+        """Wait until what was logged is on the disk.
+
+        Raises:
+            RunError: If the file can't be written.
+        """
+        self._file.sync()
 
     def end(self, totals: Mapping[str, Any], *, failed: bool) -> None:
         """Log that the run has ended.

@@ -291,6 +291,34 @@ def test_a_run_of_nothing_but_rejects_fails_and_its_state_stays():
     assert rig.states == []
 
 
+def test_state_goes_out_once_what_it_covers_is_on_the_disk():
+    rig = Rig()
+    on_the_disk = []
+    rig.recorder.sync = lambda: on_the_disk.append(list(rig.states))
+    rig.state("0")
+    rig.state("1")
+
+    rig.finish()
+
+    assert rig.states == ["0", "1"]
+    assert on_the_disk == [[], ["0"]]
+
+
+def test_state_stays_where_the_disk_fails():
+    def fail():
+        raise OSError("no disk")
+
+    rig = Rig()
+    rig.recorder.sync = fail
+    rig.state("1")
+
+    with pytest.raises(OSError, match="no disk"):
+        rig.finish()
+
+    rig.scheduler.close()
+    assert rig.states == []
+
+
 def test_the_last_state_goes_out_at_the_end_whatever_the_clock_says():
     rig = Rig()
     rig.state("0")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
 import tracemalloc
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -12,6 +14,7 @@ import pytest
 
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.outcomes import Counted, Outcome
+from target_upwell.exceptions import RunError
 from target_upwell.reporting.files import AppendedFile
 from target_upwell.reporting.sync_log import BEGINNINGS, SyncLog, digest_of
 
@@ -116,6 +119,40 @@ def test_a_customer_whose_id_no_answer_showed_is_counted(log, path):
 
     assert lines(path)[0]["id"] is None
     assert next(iter(made.summary())).startswith("2 customers have no id in")
+
+
+def test_customers_are_on_the_disk_after_one_wait_for_it(log, path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(len(lines(path))))
+    made = log()
+    made.begin("1.0", "upsert")
+    synced.clear()
+
+    for number in range(3):
+        made.record([one(number)])
+    assert (len(lines(path)), synced) == (4, [])
+    made.sync()
+    made.sync()
+    assert synced == [4]
+    made.record([one(4)])
+    made.end({}, failed=False)
+
+    made.sync()
+
+    assert synced == [4, 6]
+
+
+def test_a_disk_that_fails_when_it_is_waited_for_ends_the_log(log, monkeypatch):
+    def fail(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    made = log()
+    made.record([one(1)])
+    monkeypatch.setattr(os, "fsync", fail)
+
+    for call in (made.sync, made.sync, lambda: made.record([one(2)])):
+        with pytest.raises(RunError, match=r"sync_log_path: .* the disk is full"):
+            call()
 
 
 def test_all_lines_begin_as_those_of_this_program_do(log, path):
