@@ -22,6 +22,7 @@ from target_upwell.exceptions import Refusal
         (200, Meaning.DONE),
         (201, Meaning.DONE),
         (204, Meaning.DONE),
+        (300, Meaning.FATAL),
         (301, Meaning.FATAL),
         (302, Meaning.FATAL),
         (307, Meaning.FATAL),
@@ -58,12 +59,29 @@ def test_each_status_means_one_thing(status, meaning):
     assert meaning_of(status) is meaning
 
 
+def test_whatever_ends_the_run_comes_with_a_remedy():
+    ends = {Meaning.FATAL, Meaning.FORBIDDEN}
+    fatal = [status for status in range(300, 600) if meaning_of(status) in ends]
+    assert len(fatal) > 100
+    assert [status for status in fatal if not remedy_for(status)] == []
+
+
 @pytest.mark.parametrize(
-    "status",
-    [s for s in range(300, 600) if meaning_of(s) in {Meaning.FATAL, Meaning.FORBIDDEN}],
+    ("status", "words"),
+    [
+        (300, "redirects are not followed, to keep the key here; check api_url"),
+        (399, "redirects are not followed, to keep the key here; check api_url"),
+        (400, ""),
+        (401, "check api_key"),
+        (403, "ask Upwell for its permissions"),
+        (418, "requests of this kind are not served; check api_url"),
+    ],
 )
-def test_whatever_ends_the_run_comes_with_a_remedy(status):
-    assert remedy_for(status)
+def test_a_remedy_fits_its_status(status, words):
+    remedy = remedy_for(status)
+    assert words in remedy
+    assert bool(remedy) is bool(words)
+    assert ("redirects" in remedy) is (status < 400)
 
 
 NO_SECRET = spellings("uk_live_4711secret")
@@ -215,6 +233,11 @@ def test_a_secret_is_masked_however_it_is_escaped(content, quoted):
     assert quoted not in str(refusal)
     for part in ("k/", 'e"y', "003", "%2"):
         assert part not in str(refusal)
+
+
+def test_a_secret_becomes_three_stars():
+    refusal = read_refusal(400, body(error=f"the key {KEY} is bad"), spellings(KEY))
+    assert refusal.message == "the key *** is bad"
 
 
 def test_masking_takes_no_longer_for_a_text_of_backslashes():

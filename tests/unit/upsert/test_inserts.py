@@ -18,7 +18,7 @@ from target_upwell.exceptions import (
     TooLarge,
 )
 from target_upwell.upsert.diff import body_of, merge
-from target_upwell.upsert.inserts import Inserts, Searched
+from target_upwell.upsert.inserts import RETRIES_OF_A_HALF, Inserts, Searched
 from target_upwell.upsert.lookups import Lookups
 from target_upwell.upsert.refusals import Refusals
 
@@ -40,7 +40,7 @@ def entries(*ids, **properties):
 
 class Tries:
     def __init__(self, most):
-        self.left = most
+        self.most = self.left = most
         self.waits = []
 
     def wait(self, why, pause=None, status=0):
@@ -67,8 +67,10 @@ class Upwell:
         self.searches = 0
         self.next = []
         self.tries = []
+        self.tries_of_posts = []
 
-    def retry(self, _what, retries=3):
+    def retry(self, what, retries=3):
+        assert what == str(CUSTOMERS.bulk)
         self.tries.append(Tries(retries))
         return self.tries[-1]
 
@@ -81,7 +83,9 @@ class Upwell:
         self.customers[source_id] = {"id": f"cus_{source_id}", **customer}
         return self.customers[source_id]
 
-    def create(self, _resource, inputs, _retry=None):
+    def create(self, resource, inputs, retry):
+        assert resource is CUSTOMERS
+        self.tries_of_posts.append(retry)
         bodies = list(inputs.values())
         customers = [json_codec.decode(body) for body in bodies]
         self.posts.append([customer["sourceSystemId"] for customer in customers])
@@ -157,6 +161,9 @@ def test_those_that_exist_already_are_found_and_the_rest_is_created(present):
     result = run(upwell, entries(*range(ROWS)), Searched.NOT)
     assert names(result.existing) == set(present)
     assert names(result.created) == set(range(ROWS)) - set(present)
+    assert {i: one["id"] for (_, i), one in result.existing.items()} == {
+        str(i): f"cus_{i}" for i in present
+    }
     assert not result.hidden
     assert not result.refused
     assert upwell.searches == 1
@@ -177,6 +184,16 @@ def test_those_that_exist_but_that_no_search_shows_are_told_apart(invisible):
     assert {int(entry.key[1]) for entry, _ in result.hidden} == set(invisible)
     assert names(result.created) == set(range(ROWS)) - set(invisible)
     assert not result.refused
+
+
+@pytest.mark.parametrize(
+    ("searched", "searches"), [(Searched.ONCE, 1), (Searched.FULLY, 0)]
+)
+def test_no_search_is_made_that_was_made_before(searched, searches):
+    upwell = Upwell(invisible=[0])
+    result = run(upwell, entries(0), searched)
+    assert len(result.hidden) == 1
+    assert upwell.searches == searches
 
 
 # Bad rows
@@ -201,13 +218,14 @@ def test_where_the_first_rows_are_all_refused_alike_the_rest_is_not_tried():
 
 def test_a_column_that_the_key_may_not_set_ends_the_run_with_the_first_refusal():
     class Narrow(Upwell):
-        def create(self, _resource, bodies, _retry=None):
+        def create(self, _resource, bodies, _retry):
             self.posts.append(bodies)
             words = "field 'collectorId' not found in type: 'CustomersInsertInput'"
             raise Refused(Refusal(400, "validation-failed", words, 0))
 
     upwell = Narrow()
-    with pytest.raises(RunError, match=r"^collectorId: .*remove it from the stream"):
+    remedy = "remove it from the stream map, or ask Upwell for the permission$"
+    with pytest.raises(RunError, match=rf"^collectorId: .*; {remedy}"):
         run(upwell, entries(*range(ROWS), collectorId="c"))
     assert len(upwell.posts) == 1
 
@@ -223,8 +241,13 @@ def test_a_row_that_the_insert_refuses_and_that_exists_is_planned_as_existing():
 def test_a_row_that_upwell_always_chokes_on_costs_one_row():
     upwell = Upwell(choke=[5])
     result = run(upwell, entries(*range(ROWS)))
-    assert [(e.key[1], r.status) for e, r in result.refused] == [("5", 500)]
+    (bad, refusal) = result.refused[0]
+    assert bad.key == ("S", "5")
+    assert refusal == Refusal(500, "", "database query error")
     assert names(result.created) == set(range(ROWS)) - {5}
+    whole, *halves = upwell.tries
+    assert whole.most > RETRIES_OF_A_HALF
+    assert {half.most for half in halves} == {RETRIES_OF_A_HALF}
 
 
 def test_an_outage_is_not_taken_for_the_fault_of_each_row():
@@ -247,13 +270,14 @@ def test_bad_rows_without_an_index_are_found_at_a_bounded_price(bad, most):
     assert len(upwell.posts) <= most
 
 
-def test_an_index_beyond_the_batch_is_not_believed():
+@pytest.mark.parametrize("index", [16, 500])
+def test_an_index_beyond_the_batch_is_not_believed(index):
     class Confused(Upwell):
-        def create(self, resource, bodies, retry=None):
+        def create(self, resource, bodies, retry):
             try:
                 return super().create(resource, bodies, retry)
             except Refused:
-                raise Refused(Refusal(400, "x", "bad", 500)) from None
+                raise Refused(Refusal(400, "x", "bad", index)) from None
 
     result = run(Confused(bad=[9]), entries(*range(16)))
     assert refused(result) == {9}
@@ -290,7 +314,10 @@ def test_a_customer_that_alone_is_too_large_is_refused_by_itself():
     group = entries(1, 2) + entries(3, metadata="x" * 3000) + entries(4)
     result = run(upwell, group)
     assert names(result.created) == {1, 2, 4}
-    assert [(e.key[1], r.status) for e, r in result.refused] == [("3", 413)]
+    words = "this customer alone is too large for Upwell"
+    assert [(e.key[1], r) for e, r in result.refused] == [
+        ("3", Refusal(413, "", words))
+    ]
 
 
 def test_a_group_that_grew_beyond_the_limit_is_sent_in_parts():
@@ -298,6 +325,31 @@ def test_a_group_that_grew_beyond_the_limit_is_sent_in_parts():
     run(upwell, entries(*range(10, 20)), batch_size_bytes=300)
     assert len(upwell.customers) == 10
     assert len(upwell.posts) > 1
+
+
+def test_a_part_of_which_all_exist_leaves_the_other_to_be_created():
+    upwell = Upwell()
+    upwell.add(*range(10, 15))
+    group = entries(*range(10, 20))
+    size = ENVELOPE_BYTES + sum(len(entry.body) + 1 for entry in group)
+    result = run(upwell, group, Searched.NOT, batch_size_bytes=size - 1)
+    assert names(result.existing) == set(range(10, 15))
+    assert names(result.created) == set(range(15, 20))
+
+
+@pytest.mark.parametrize(("less", "posts"), [(0, 1), (1, 2)])
+def test_what_just_fits_is_sent_at_once(less, posts):
+    upwell = Upwell()
+    group = entries(1, 2)
+    size = ENVELOPE_BYTES + sum(len(entry.body) + 1 for entry in group)
+    run(upwell, group, batch_size_bytes=size - less)
+    assert len(upwell.posts) == posts
+
+
+def test_one_customer_is_sent_whatever_its_size():
+    upwell = Upwell()
+    run(upwell, entries(1), batch_size_bytes=1)
+    assert upwell.posts == [["1"]]
 
 
 # Outcomes unknown
@@ -322,6 +374,13 @@ def test_what_the_server_says_about_waiting_is_passed_on():
     assert upwell.tries[0].waits == [("no answer in time", 7)]
 
 
+def test_a_post_after_an_unknown_outcome_has_the_retries_of_the_first():
+    upwell = Upwell()
+    upwell.next = ["lost request", "lost request"]
+    run(upwell, entries(1))
+    assert upwell.tries_of_posts == [None, upwell.tries[0], upwell.tries[0]]
+
+
 def test_unknown_outcomes_in_a_row_are_counted_together():
     upwell = Upwell()
     upwell.next = ["lost request"] * 3
@@ -337,7 +396,7 @@ def test_what_turns_up_after_a_lost_reply_may_be_old_and_is_told_apart():
     upwell.add(1, name="An older name")
     upwell.next = ["lost request"]
     result = run(upwell, entries(1, 2), Searched.NOT)
-    assert names(result.unclear) == {1}
+    assert {one["id"] for one in result.unclear.values()} == {"cus_1"}
     assert names(result.created) == {2}
 
 
