@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-full test-all test-lowest \
-	test-sdk-next bench docs pictures lint format constraints clean
+	test-sdk-next mutate bench docs pictures lint format constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
@@ -52,6 +52,10 @@ test-lowest: $(READY) ## run the tests with the lowest versions that pyproject.t
 test-sdk-next: $(READY) ## run the tests with the newest pre-release of the SDK
 	$(call test_beside,.venv-sdk-next,'singer-sdk>=0.55.0b1')
 
+mutate: $(READY) ## show which changes to FILE no unit test notices; TESTS='...' for others
+	@$(PIP_INSTALL) --group mutation
+	BIN=$(BIN)/ scripts/mutate.sh $(FILE) $(TESTS)
+
 bench: $(READY) ## measure beside a plain target; takes a quarter of an hour
 	$(BIN)/python -m benchmarks.bench
 
@@ -75,12 +79,12 @@ format: $(READY) ## put the code into its style
 
 constraints: $(READY) ## lock dependencies again; ARGS=--upgrade for new releases
 	$(BIN)/uv pip compile pyproject.toml --quiet --no-config --universal \
-		--python-version 3.10 --extra sandbox --group dev --group locked \
+		--python-version 3.10 --extra sandbox --group dev --group mutation --group locked \
 		--no-annotate --no-header --output-file constraints.txt $(ARGS)
 
 clean: ## remove the virtual environment and whatever runs left behind
-	rm -rf .venv .venv-* .demo .meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		build dist
+	rm -rf .venv .venv-* .demo .hypothesis .meltano .mutation .mypy_cache .pytest_cache \
+		.ruff_cache build dist
 
 $(READY): GROUP := dev
 # Less than for the tests: the target, the sandbox, PostgreSQL and Meltano.

@@ -39,7 +39,7 @@ RUN_ELSEWHERE = {
     "make demo": (".ci/run", "^make demo"),
     "make test": (".ci/run", "make test "),
     "make lint": (".ci/run", "^make lint$"),
-    "make test-full": (".github/workflows/test.yml", "run: make .*'test-full'"),
+    "make test-full": (".github/workflows/test.yml", "TARGET: .*'test-full'"),
     "make test-fast": ("Makefile", r"^test-fast: .*\n\t.* pytest .*tests/unit"),
     "make docs": ("tests/project/test_settings_docs.py", "^def test_make_docs_runs"),
     "make test-all": ("tests/project/test_package.py", "^def test_make_test_all_"),

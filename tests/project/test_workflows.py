@@ -121,15 +121,25 @@ def test_make_is_called_for_targets_that_exist(path):
         assert not called or re.search(rf"^{called[1]}:", makefile, re.MULTILINE)
 
 
-def test_the_matrix_is_what_the_package_says_it_runs_on():
-    matrix = read(GITHUB / "workflows" / "test.yml")["jobs"]["test"]["strategy"][
-        "matrix"
-    ]
+def test_the_matrix_holds_all_that_the_package_says_it_runs_on():
+    test = read(GITHUB / "workflows" / "test.yml")["jobs"]["test"]
+    matrix = test["strategy"]["matrix"]["python"]
     classifiers = re.findall(
         r'"Programming Language :: Python :: (3\.\d+)"',
         (ROOT / "pyproject.toml").read_text("utf-8"),
     )
-    assert matrix["python"] == classifiers
+    assert matrix[: len(classifiers)] == classifiers
+
+
+def test_what_is_released_was_built_and_tested_on_its_tag():
+    release = read(GITHUB / "workflows" / "release.yml")["jobs"]
+    called = {
+        release[name]["uses"].rpartition("/")[2] for name in release["publish"]["needs"]
+    }
+    assert called == {"build.yml", "test.yml"}
+    for name in called:
+        # YAML reads `on` as true.
+        assert "workflow_call" in read(GITHUB / "workflows" / name)[True]
 
 
 def test_hooks_before_a_commit_are_pinned():
