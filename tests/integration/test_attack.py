@@ -155,6 +155,7 @@ def _comparable(value):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_under_attack(tmp_path, monkeypatch):
     first = new_seed()
     lost, met = {}, 0
