@@ -146,6 +146,17 @@ def later_runs(folder: Path, number: int, repeats: int) -> dict[str, Any]:
     return {case.name: case.result(number) for case in (again, partly)}
 
 
+def with_sync_log(folder: Path, number: int, repeats: int) -> dict[str, Any]:
+    """Load new customers with and without a sync log, by turns."""
+    source = customers.write_file(folder / f"{number}.singer", number)
+    full, path = customers.FULL_MAP, str(folder / "sync-log.jsonl")
+    cases = [
+        Case("without", TARGET, source, stream_maps=full),
+        Case("with", TARGET, source, stream_maps=full, sync_log_path=path),
+    ]
+    return dict(compare(cases, 0, repeats, number))
+
+
 def at_once(folder: Path, number: int, repeats: int) -> list[dict[str, Any]]:
     """Load with different numbers of requests at once."""
     source = customers.write_file(folder / f"{number}.singer", number)
@@ -201,6 +212,15 @@ def memory(folder: Path, few: int, times: int) -> dict[str, float]:
     return peaks
 
 
+def peak(folder: Path, number: int, **config: object) -> float:
+    """Measure the peak memory of loading so many customers, in MB."""
+    source = customers.write_file(folder / f"{number}.singer", number)
+    case = Case("peak", TARGET, source, stream_maps=customers.FULL_MAP, **config)
+    with processes.server(0) as server:
+        case.run(server)
+    return case.costs[0].peak
+
+
 def main() -> None:
     """Measure all there is to measure, and write it down."""
     os.chdir(HERE.parent)
@@ -218,6 +238,7 @@ def main() -> None:
             },
             "new": new_customers(folder, CUSTOMERS, REPEATS),
             "later": later_runs(folder, CUSTOMERS, REPEATS),
+            "sync_log": with_sync_log(folder, CUSTOMERS, REPEATS),
             "at_once": at_once(folder, CUSTOMERS, REPEATS),
             "limits": limits.measure(),
             "start_up_cpu": start_up(folder, 3 * REPEATS),

@@ -45,6 +45,8 @@ def tables(results: Results) -> str:
             _ratios_without_latency(results["new"]["0 ms"]),
             f"**The same customers again, {results['latency_ms']} ms latency.**\n",
             _later(results),
+            f"**{number} new customers with a sync log, no latency.**\n",
+            _sync_log(results["sync_log"]),
             "**Requests at once**\n",
             _at_once(results),
             "**Limits of a server, 20 ms latency**\n",
@@ -115,6 +117,14 @@ def _later(results: Results) -> str:
             ]
             for name, r in results["later"].items()
         ],
+    )
+
+
+def _sync_log(runs: dict[str, Results]) -> str:
+    costs = [runs[name]["cpu"] for name in ("with", "without")]
+    return (
+        f"{costs[0]} CPU seconds with a sync log, {costs[1]} without one: "
+        f"{costs[0] / costs[1]:.2f} times. The disk is waited for once a STATE.\n"
     )
 
 

@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from share import share
+from shown import show
 
 from benchmarks import bench, customers, processes, readme
 
 MOST_GROWTH = 1.1
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def in_a_new_process(call):
+    """What a call to the benchmark gives.
+
+    The peak memory of a process starts at that of its parent, and pytest's is higher
+    than the target's.
+    """
+    code = "import json; from pathlib import Path; from benchmarks import bench"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(json.dumps({call}))"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(ran.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +71,23 @@ def test_the_plain_target_needs_a_request_a_batch(costs):
 
 
 def test_ten_times_the_records_take_no_more_memory(tmp_path):
-    peaks = bench.memory(tmp_path, few=4_000, times=10)
+    peaks = in_a_new_process(f"bench.memory(Path({str(tmp_path)!r}), 4_000, 10)")
     assert peaks["40000"] <= peaks["4000"] * MOST_GROWTH
+
+
+@pytest.mark.slow
+def test_the_sync_log_takes_no_more_memory_the_more_customers_there_are(tmp_path):
+    # The keys seen, by which missing customers are found, are kept as well.
+    kept = {
+        "sync_log_path": str(tmp_path / "sync-log.jsonl"),
+        "missing_customers": "report",
+    }
+    peaks = [
+        in_a_new_process(f"bench.peak(Path({str(tmp_path)!r}), {number}, **{kept})")
+        for number in (4_000, share(full=200_000, part=40_000))
+    ]
+    show(f"peaks in MB: {peaks}")
+    assert peaks[1] <= peaks[0] * MOST_GROWTH
 
 
 def test_the_page_shows_the_last_results():
