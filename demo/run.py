@@ -203,7 +203,8 @@ def changed(pipeline: Pipeline, account: Account, server: Postgres) -> None:
         sorted(line["sourceSystemId"] for line in by_outcome["updated"]),
         numbers,
     )
-    update = by_outcome["updated"][0]
+    updates = by_outcome["updated"]
+    [update] = [line for line in updates if line["sourceSystemId"] == SHOWN]
     now = account.customers()[update["sourceSystemId"]]
     click.echo(f"\n  Before and after, of customer {update['sourceSystemId']}:")
     for name, change in update["changes"].items():
