@@ -124,6 +124,14 @@ def test_the_page_on_settings_describes_every_setting():
         assert f"`{name}`" in page
 
 
+def test_settings_that_make_no_sense_here_are_explained_and_not_offered():
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    section = page.split("## Settings of other targets")[1]
+    explained = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    assert explained == {"add_record_metadata", "hard_delete", "default_target_schema"}
+    assert not explained & schema()["properties"].keys()
+
+
 def test_every_property_is_described_with_an_example_or_why_there_is_none():
     page = (ROOT / "docs" / "mapping.md").read_text("utf-8")
     for name in SCHEMA["properties"]:
