@@ -15,6 +15,9 @@ class OneLine(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return true, with the message in one line."""
-        record.msg = one_line(record.getMessage(), MOST_CHARACTERS)
-        record.args = None
+        message = record.getMessage()
+        line = one_line(message, MOST_CHARACTERS)
+        # What is one already stays: structured logs take a metric from its arguments.
+        if line != message:
+            record.msg, record.args = line, None
         return True

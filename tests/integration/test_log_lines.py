@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+from singer_sdk import metrics
 from target_command import record, run_target, schema, state
+
+from target_upwell.reporting.log_lines import OneLine
 
 NASTY = "\x1b[31mred\x1b[0m\nERROR forged | line\r\u202e" + "x" * 50_000
 
@@ -53,3 +58,13 @@ def test_no_line_is_forged_or_long(account, messages, level):
         # A traceback, which only DEBUG shows, holds the message whole.
         assert level == "DEBUG" or len(line) < 11_000
         assert not line.startswith("ERROR forged")
+
+
+def test_metrics_stay_what_structured_logs_are_made_of():
+    point = metrics.Point("counter", metrics.Metric.RECORD_COUNT, 1, {"stream": "a\nb"})
+    logged = logging.LogRecord(
+        "singer_sdk.metrics", logging.INFO, __file__, 1, "METRIC: %s", (point,), None
+    )
+    assert OneLine().filter(logged)
+    assert logged.args == (point,)
+    assert "\n" not in logged.getMessage()
