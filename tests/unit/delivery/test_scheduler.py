@@ -58,6 +58,23 @@ def test_a_batch_waits_for_the_one_that_holds_its_customer():
 # STATE
 
 
+def test_each_batch_under_way_holds_its_customers():
+    rig = Rig(parallel=3)
+    rig.add("a")
+    rig.add("b")
+    third = rig.in_background(rig.add, "a")
+    rig.until(lambda: rig.waits)
+    rig.load_of(1)
+    assert len(rig.loads) == 2
+
+    rig.load_of(0).succeed()
+
+    third.result()
+    rig.load_of(1).succeed()
+    rig.load_of(2).succeed()
+    rig.in_background(rig.finish).result()
+
+
 def test_a_state_before_any_record_goes_out_at_once():
     rig = Rig()
 
@@ -199,6 +216,59 @@ def test_what_is_under_way_after_the_grace_counts_as_not_loaded():
     rig.load_of(1).fail(Stopped())
 
 
+def test_what_ends_within_the_grace_counts_and_nothing_begins_after_it():
+    rig = Rig(parallel=1)
+    ran = []
+    rig.state("0")
+    rig.add(1)
+    rig.state("1")
+    load = rig.load_of(0)
+    rig.interrupted = True
+    close = rig.in_background(rig.scheduler.close, 10)
+    rig.until(lambda: rig.waits)
+
+    load.succeed(task(lambda: ran.append("task"), "1"))
+
+    close.result()
+    assert rig.states == ["0", "1"]
+    assert ran == []
+
+
+def test_the_covered_state_goes_out_when_the_grace_is_over():
+    rig = Rig(parallel=1)
+    rig.state("0")
+    rig.state("1")
+    rig.add(1)
+    rig.state("2")
+    load = rig.load_of(0)
+    rig.interrupted = True
+    close = rig.in_background(rig.scheduler.close, 10)
+    rig.until(lambda: rig.waits)
+    assert rig.states == ["0"]
+
+    rig.clock.now += 10
+
+    close.result()
+    assert rig.states == ["0", "1"]
+    load.fail(Stopped())
+
+
+def test_a_signal_ends_a_close_that_waits_and_the_covered_state_goes_out():
+    rig = Rig(parallel=1)
+    rig.state("0")
+    rig.state("1")
+    rig.add(1)
+    load = rig.load_of(0)
+    close = rig.in_background(rig.scheduler.close)
+    rig.until(lambda: rig.waits)
+
+    rig.interrupted = True
+
+    close.result()
+    assert rig.states == ["0", "1"]
+    load.fail(Stopped())
+
+
 # The order of the stream
 
 
@@ -223,25 +293,28 @@ def test_rejects_are_recorded_in_the_order_of_the_stream():
 
     rig.until(lambda: rig.states == ["2"])
     assert [reject.row for reject in rig.recorder.rejects] == [first, second]
+    recorded = [one.rejects[0].row for one in rig.recorder.outcomes]
+    assert recorded == [second, first]
 
 
 def test_the_reader_waits_while_rejects_that_wait_fill_the_memory(monkeypatch):
     monkeypatch.setattr(scheduler, "MOST_WAITING_REJECT_BYTES", 100)
     rig = Rig(parallel=5)
     rig.add(1)
-    large = rejected(2)
-    large.size = 101
-    rig.filler.add(large)
-    rig.load_of(1).succeed()
-    rig.until(lambda: rig.scheduler._waiting_bytes)
-    third = rig.in_background(rig.add, 3)
+    for number in (1, 2):
+        half = rejected(number + 1)
+        half.size = 51
+        rig.filler.add(half)
+        rig.load_of(number).succeed()
+    rig.until(lambda: rig.scheduler._waiting_bytes == 102)
+    fourth = rig.in_background(rig.add, 4)
     rig.until(lambda: rig.waits)
-    assert len(rig.loads) == 2
+    assert len(rig.loads) == 3
 
     rig.load_of(0).succeed()
 
-    third.result()
-    rig.load_of(2).succeed()
+    fourth.result()
+    rig.load_of(3).succeed()
     rig.in_background(rig.finish).result()
 
 
@@ -365,6 +438,22 @@ def test_a_reject_that_can_not_be_written_ends_the_run_and_is_not_tried_again():
 
     assert rig.states == []
     assert len(calls) == 1
+
+
+def test_what_can_not_be_recorded_ends_the_run():
+    def broken(_outcomes):
+        raise OSError("full")
+
+    rig = Rig()
+    rig.recorder.record = broken
+    rig.add(1)
+    rig.state("1")
+
+    rig.load_of(0).succeed()
+
+    with pytest.raises(OSError, match="full"):
+        rig.in_background(rig.finish).result()
+    assert rig.states == []
 
 
 def test_a_failure_stops_all_requests_at_once():
