@@ -2,7 +2,8 @@
 
 1. Until the server refuses a request ("too many requests"), only the number of requests
    at once is limited, by the setting.
-2. At the first refusal the pace becomes what the server let pass up to then.
+2. At the first refusal the pace becomes what the server let pass up to then, idle time
+   left out.
 3. A refusal among answers takes the pace down a twentieth. Answers bring it back as in
    TCP Cubic: quickly to just below where it was refused, slowly past that, then faster
    and faster. A limit is so tried about once in a hundred requests.
@@ -97,6 +98,7 @@ class Pace:
         self._passed = 0  # since the last pause began
         self._passed_since = now
         self._last_passed = now
+        self._idle_since = now
         self._last_second: deque[float] = deque()
 
     @property
@@ -114,6 +116,12 @@ class Pace:
 
     def begin(self, now: float) -> Token:
         """Count a request as under way."""
+        if not self.in_flight:
+            # Time in which nobody had anything to send says nothing of the server.
+            free = max(self._idle_since, self._next_start, self.paused_until)
+            idle = max(0.0, now - free)
+            self._passed_since += idle
+            self._last_passed += idle
         gap = 1 / self.requests_a_second
         late = max(gap, LATE_SECONDS)
         at_pace = now <= self._next_start + late
@@ -123,6 +131,9 @@ class Pace:
 
     def passed(self, token: Token, now: float) -> None:
         """Count an answer."""
+        if self._alone and not self._passed and token.refusals == self._refusals:
+            # Nothing passed before: how long that lasted says nothing of the pace.
+            self._passed_since = now
         self._passed += 1
         self._last_passed = now
         self._last_second.append(now)
@@ -164,6 +175,7 @@ class Pace:
     def ended(self, token: Token, now: float) -> None:
         """Count a request as no longer under way, whatever came of it."""
         self.in_flight -= 1
+        self._idle_since = now
         self._earlier -= token.refusals < self._refusals
         # What passed is known when those that were under way are answered, too.
         if not self._judged and not self._earlier:

@@ -24,7 +24,13 @@ class Retry(NamedTuple):
 
 
 class Server:
-    """Takes every request."""
+    """Takes every request.
+
+    Attributes:
+        idle: Seconds for which nothing is sent to it at first.
+    """
+
+    idle = 0.0
 
     def come(self, now):
         """Take a request; a `Retry` refuses it."""
@@ -159,7 +165,7 @@ class Load(NamedTuple):
 def load(server, at_once, *, requests=math.inf, seconds=math.inf, seed=1):
     """Send requests from so many threads, until all are answered or time is up."""
     random_ = random.Random(seed)
-    pace, now, order = Pace(at_once, 0.0), 0.0, itertools.count()
+    pace, now, order = Pace(at_once, -server.idle), 0.0, itertools.count()
     events = [(0.0, next(order), None, 0) for _ in range(at_once)]  # threads get ready
     gate = deque()
     answered = refused = most = worst = 0

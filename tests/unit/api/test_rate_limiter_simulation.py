@@ -80,6 +80,27 @@ def test_a_burst_of_refusals_of_two_seconds_costs_at_most_four(at_once, after):
     assert max(costs) <= 4
 
 
+@pytest.mark.parametrize("after", [None, 0, 1])
+@pytest.mark.parametrize("idle", [0, 2, 3600])
+def test_a_burst_at_the_first_request_costs_no_more_however_late_that_comes(
+    idle, after
+):
+    for seed in SEEDS:
+        server = Outage(0, 2, after)
+        server.idle = idle
+        one = load(server, 16, requests=4000, seed=seed)
+        assert one.seconds - 4000 * LATENCY / 16 <= 4
+
+
+@pytest.mark.parametrize("at_once", [4, 16])
+def test_refusals_for_no_reason_cost_no_more_where_the_source_was_slow(at_once):
+    for seed in SEEDS:
+        at_first = load(Shaky(0.02, seed), at_once, requests=300, seed=seed)
+        late = Shaky(0.02, seed)
+        late.idle = 3600
+        assert load(late, at_once, requests=300, seed=seed) == at_first
+
+
 @pytest.mark.parametrize("at_once", [4, 16])
 def test_without_refusals_as_many_requests_are_under_way_as_allowed(at_once):
     one = load(Server(), at_once, requests=1000)
