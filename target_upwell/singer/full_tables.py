@@ -3,7 +3,9 @@
 A FULL_TABLE stream sends records that carry a version, and ACTIVATE_VERSION. By the
 Singer specification that message follows the last record, and so says that all of them
 came. Taps of the Meltano SDK send it before the first record instead, and one STATE
-after the last. A tap that dies sends neither, and its pipe ends like any other.
+after the last: not, though, where that is the very STATE that they began with, so that
+they have to begin with none. A tap that dies sends neither, and its pipe ends like any
+other.
 """
 
 from __future__ import annotations
@@ -101,7 +103,10 @@ class FullTables:
                 "another stream, and does not say which is the last"
             )
         if not _is_whole(table):
-            return f"stream {stream!r} ended as one does that is cut short"
+            return (
+                f"stream {stream!r} ended as one does that is cut short; a tap of the "
+                "Meltano SDK says more with meltano run --full-refresh"
+            )
         return ""
 
     def _table(self, stream: str, version: Any) -> _Table:  # noqa: ANN401 - any JSON value
