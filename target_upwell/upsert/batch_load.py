@@ -349,6 +349,8 @@ class BatchLoad:
         self._outcomes.drift += (
             DriftEntry(entry.key, one.property, one.held, one.wanted, "column")
             for one in updated.left_out
+            # A null that Upwell never shows is no sign of a difference.
+            if one.held is not None or one.wanted is not None
         )
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
         self._count(outcome, [entry], self._found, updated.changes)

@@ -180,7 +180,9 @@ class Inserts:
         except RetriesExhausted as exhausted:
             if exhausted.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            lasting = Refusal(exhausted.status, "", str(ambiguous))
+            # Its words end with the status, which a refusal adds by itself.
+            words = str(ambiguous).removesuffix(f" ({exhausted.status})")
+            lasting = Refusal(exhausted.status, "", words)
         found = self._lookups.find(entry.key for entry in group.entries)
         # What an earlier search did not show may be there now.
         group.searched = Searched.ONCE

@@ -105,6 +105,16 @@ def test_columns_that_can_not_be_updated_are_left_out_and_become_drift(
     assert source.refused[PUT] <= 8, "each update that was under way at most"
 
 
+def test_a_null_that_upwell_never_shows_is_no_drift(source, account):
+    source.load({"id": "1", "name": "A", "deletedAt": None})
+    account.readings(not_updatable=["deletedAt"])
+
+    result = source.load({"id": "1", "name": "B", "deletedAt": None})
+
+    assert "1 updated" in result.summary
+    assert not [w for w in result.warnings if "differs from Upwell" in w]
+
+
 def test_a_column_of_the_rule_that_can_not_be_updated_becomes_drift(source, account):
     source.load({"id": "1", "name": "A", **RULE})
     account.readings(rule_not_updatable=["dueOption"])
