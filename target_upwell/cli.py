@@ -5,6 +5,7 @@ It imports the rest only once a Ctrl-C can no longer end in a traceback.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -14,6 +15,24 @@ from typing import NoReturn
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 logger = logging.getLogger("target-upwell")
+
+
+def command() -> NoReturn:
+    """Run the command as a process of its own, and end it at once.
+
+    A signal may leave threads behind that still wait for an answer. Python taking
+    itself apart below them can crash, and all that matters is written by then.
+    """
+    code: object = 1
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read it may have gone, or there was none from the start.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 1)
 
 
 def main() -> NoReturn:

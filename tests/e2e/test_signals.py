@@ -170,7 +170,7 @@ LONG = {"at": "x" * 200_000}
 
 def started(sandbox, stdout, patch="", **variables):
     """Start a run that has one STATE to write, longer than a pipe holds."""
-    code = f"{patch}\nfrom target_upwell.cli import main; main()"
+    code = f"{patch}\nfrom target_upwell.cli import command; command()"
     run = subprocess.Popen(
         [sys.executable, "-c", code, "--config=ENV"],
         stdin=subprocess.PIPE,

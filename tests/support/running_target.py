@@ -72,7 +72,7 @@ class RunningTarget:
     def __init__(self, sandbox, *, patch="", **settings):
         command = [COMMAND]
         if patch:
-            code = f"{patch}\nfrom target_upwell.cli import main; main()"
+            code = f"{patch}\nfrom target_upwell.cli import command; command()"
             command = [sys.executable, "-c", code]
         self.process = subprocess.Popen(
             [*command, "--config=ENV"],
