@@ -8,6 +8,7 @@ the result. `make bench` prints them and writes `results.json`, from which the t
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -224,6 +225,9 @@ def peak(folder: Path, number: int, **config: object) -> float:
 def main() -> None:
     """Measure all there is to measure, and write it down."""
     os.chdir(HERE.parent)
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="of each run")
+    repeats = parser.parse_args().repeats
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results = {
@@ -232,16 +236,17 @@ def main() -> None:
             "batch": BATCH,
             "latency_ms": LATENCY_MS,
             "parallel": PARALLEL,
+            "repeats": repeats,
             "versions": {
                 "python": sys.version.split()[0],
                 **{p: version(p) for p in ("target-upwell", "singer-sdk")},
             },
-            "new": new_customers(folder, CUSTOMERS, REPEATS),
-            "later": later_runs(folder, CUSTOMERS, REPEATS),
-            "sync_log": with_sync_log(folder, CUSTOMERS, REPEATS),
-            "at_once": at_once(folder, CUSTOMERS, REPEATS),
+            "new": new_customers(folder, CUSTOMERS, repeats),
+            "later": later_runs(folder, CUSTOMERS, repeats),
+            "sync_log": with_sync_log(folder, CUSTOMERS, repeats),
+            "at_once": at_once(folder, CUSTOMERS, repeats),
             "limits": limits.measure(),
-            "start_up_cpu": start_up(folder, 3 * REPEATS),
+            "start_up_cpu": start_up(folder, 3 * repeats),
             "memory_mb": memory(folder, 50_000, 20),
         }
     readme.RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -36,7 +36,10 @@ def tables(results: Results) -> str:
     number = f"{results['customers']:,}"
     return "\n".join(
         [
-            f"\nMeasured on {results['date']} with {versions}.\n",
+            (
+                f"\nMeasured on {results['date']} with {versions}; runs of each: "
+                f"{results['repeats']}.\n"
+            ),
             f"**{number} new customers, {results['latency_ms']} ms latency.**\n",
             _runs(_loads(results)),
             _ratios_with_latency(results),

@@ -4,9 +4,10 @@ import gzip
 import json
 
 import pytest
-from running_target import RunningTarget
 from target_command import record, run_target, schema
 from target_command import state as state_of
+
+from target_upwell import json_codec
 
 SCHEMA = schema("id", "name")
 
@@ -213,24 +214,18 @@ def test_no_more_requests_are_under_way_than_the_setting_allows(account, most):
     assert min(most, 4) <= counts["most_in_flight"] <= most
 
 
-def test_each_record_is_encoded_once(account, tmp_path):
-    counted = tmp_path / "count"
-    patch = f"""
-import atexit, pathlib
-from target_upwell import json_codec
-encode, number = json_codec.encode, 0
-def counting(value):
-    global number
-    number += isinstance(value, dict) and "name" in value
-    return encode(value)
-json_codec.encode = counting
-atexit.register(lambda: pathlib.Path({str(counted)!r}).write_text(str(number)))
-"""
-    with RunningTarget(account, patch=patch, batch_size_rows=10) as target:
-        target.send(SCHEMA, *customers(100))
-        target.close_stdin()
-        result = target.wait()
+def test_each_record_is_encoded_once(account, monkeypatch):
+    encode, encoded = json_codec.encode, []
+
+    def counting(value):
+        if isinstance(value, dict) and "name" in value:
+            encoded.append(value)
+        return encode(value)
+
+    monkeypatch.setattr(json_codec, "encode", counting)
+
+    result = run_target(account, [SCHEMA, *customers(100)], batch_size_rows=10)
 
     assert result.code == 0
     assert len(account.customers()) == 100
-    assert counted.read_text() == "100"
+    assert len(encoded) == 100
