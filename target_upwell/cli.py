@@ -20,8 +20,8 @@ logger = logging.getLogger("target-upwell")
 def command() -> NoReturn:
     """Run the command as a process of its own, and end it at once.
 
-    A signal may leave threads behind that still wait for an answer. Python taking
-    itself apart below them can crash, and all that matters is written by then.
+    A signal may leave threads behind that still wait for an answer. Where one of them
+    is about to log, Python can't end in peace; and all that matters is written.
     """
     code: object = 1
     try:

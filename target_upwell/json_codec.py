@@ -7,6 +7,7 @@ Upwell as they left the source. Nothing here knows what the JSON means.
 from __future__ import annotations
 
 import json
+import threading
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -31,6 +32,9 @@ class _State(msgspec.Struct):
 
 
 _state_decoder = msgspec.json.Decoder(_State)
+
+_one_at_a_time = threading.Lock()
+"""While msgspec learns a type, another thread that uses it crashes the process."""
 
 
 def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
@@ -103,8 +107,10 @@ def decode_as(kind: Any, text: bytes) -> Any:  # noqa: ANN401 - any type
         NotJSON: If the text is not valid JSON, or does not fit the type; the message
             quotes none of it.
     """
+    with _one_at_a_time:
+        decoder = _decoder_of(kind)
     try:
-        return _decoder_of(kind).decode(text)
+        return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
         raise NotJSON("it is not what was expected") from None
 

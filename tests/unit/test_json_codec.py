@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -100,3 +102,36 @@ def test_what_is_nested_as_deeply_as_allowed_can_be_written_back():
 def test_the_value_of_a_state_is_kept_as_the_tap_wrote_it(line, value):
     decoded = json.loads(line)["value"]
     assert json_codec.state_value(line, decoded) == value
+
+
+FIRST_MEETINGS = """
+import sys
+import threading
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
+
+from target_upwell.json_codec import decode_as
+
+sys.setswitchinterval(1e-6)
+for number in range(50):
+    members = {name: Annotated[int, Meta(ge=0)] | None for name in "abcdefgh"}
+    kind = list[TypedDict("Record", members)]
+    barrier = threading.Barrier(4)
+
+    def decode():
+        barrier.wait()
+        decode_as(kind, b'[{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8}]')
+
+    threads = [threading.Thread(target=decode) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_may_be_the_first_to_decode_a_type_at_the_same_time():
+    # What is at stake is the life of the process, so it has one of its own.
+    run = subprocess.run([sys.executable, "-c", FIRST_MEETINGS], check=False)
+    assert run.returncode == 0
