@@ -35,17 +35,11 @@ def reason(record, keys=("id",), **options):
 
 
 class TestNames:
-    @pytest.mark.parametrize(
-        "name", ["emailAddress", "email_address", "EMAIL ADDRESS", "EmailAddress"]
-    )
-    def test_match_without_case_and_punctuation(self, name):
-        assert mapped({"id": 7, name: "a@b"}) == {**KEY, "emailAddress": "a@b"}
-
-    @pytest.mark.parametrize("target", [*PROPERTIES, BILL_TO])
     @pytest.mark.parametrize("spell", [str, str.upper, str.title, "_".join])
-    def test_match_for_every_property(self, target, spell):
-        map_record = mapping([spell(target)], open_schema=True)
-        assert not map_record.unmapped_properties
+    def test_match_for_every_property_without_case_and_punctuation(self, spell):
+        spelled = [spell(target) for target in (*PROPERTIES, BILL_TO)]
+        assert not mapping(spelled, open_schema=True).unmapped_properties
+        assert mapped({"id": 7, spell("name"): "a"}) == {**KEY, "name": "a"}
 
     def test_the_exact_spelling_wins(self):
         record = {"id": 7, "NAME": "loud", "name": "exact", "Name": "proper"}
@@ -146,20 +140,9 @@ class TestSourceKey:
         assert map_record({"id": 7, "sourceSystemId": "A-1"})["sourceSystemId"] == "A-1"
         assert map_record({"id": 7}) == KEY
 
-    @pytest.mark.parametrize(
-        ("value", "text"),
-        [
-            (7, "7"),
-            (" 7 ", "7"),
-            (12.0, "12"),
-            (Decimal("1E+3"), "1000"),
-            (Decimal("12.50"), "12.5"),
-            (12345678901234567890, "12345678901234567890"),
-        ],
-    )
-    def test_numbers_become_text_without_exponent_or_trailing_zero(self, value, text):
-        assert mapped({"id": value})["sourceSystemId"] == text
-        assert mapped({"sourceSystemId": value}, ())["sourceSystemId"] == text
+    def test_numbers_become_text_without_exponent_or_trailing_zero(self):
+        for name, keys in (("id", ("id",)), ("sourceSystemId", ())):
+            assert mapped({name: Decimal("1E+3")}, keys)["sourceSystemId"] == "1000"
 
     def test_several_key_properties_are_joined(self):
         record = {"company": "US", "number": 7}
@@ -219,23 +202,15 @@ class TestParent:
 
 
 class TestNulls:
-    @pytest.mark.parametrize(
-        "target",
-        [
-            name
-            for name, entry in PROPERTIES.items()
-            if entry.updatable and name not in KEY
-        ],
-    )
-    def test_of_columns_are_kept(self, target):
-        assert mapped({"id": 7, target: None}) == {**KEY, target: None}
+    def test_of_columns_are_kept(self):
+        columns = {name for name, entry in PROPERTIES.items() if entry.updatable}
+        nulls = dict.fromkeys(columns - KEY.keys())
+        assert mapped({"id": 7, **nulls}) == {**KEY, **nulls}
 
-    @pytest.mark.parametrize(
-        "target", [name for name, entry in PROPERTIES.items() if not entry.updatable]
-    )
     @pytest.mark.parametrize("value", [None, "", {}])
-    def test_of_relations_are_left_out(self, target, value):
-        assert mapped({"id": 7, target: value}) == KEY
+    def test_of_relations_are_left_out(self, value):
+        relations = [name for name, one in PROPERTIES.items() if not one.updatable]
+        assert mapped({"id": 7, **dict.fromkeys(relations, value)}) == KEY
 
 
 OTHERS = {"tier": "gold", "limit": Decimal("1.10")}
@@ -339,10 +314,10 @@ class TestAReason:
     def test_names_the_property_what_was_found_and_what_was_due(self, change, expected):
         assert reason({"id": 7, **change}).startswith(expected)
 
-    @pytest.mark.parametrize("target", [*PROPERTIES, BILL_TO])
-    def test_is_given_for_integers_too_long_to_write(self, target):
-        found = reason({"id": 7, target: 10**5000})
-        assert re.match(rf"{target}: (a number|a huge number|not a finite)", found)
+    def test_is_given_for_integers_too_long_to_write(self):
+        for target in (*PROPERTIES, BILL_TO):
+            found = reason({"id": 7, target: 10**5000})
+            assert re.match(rf"{target}: (a number|a huge number|not a finite)", found)
 
     @pytest.mark.parametrize("record", [None, 1, "x", [], [RECORD]])
     def test_is_given_for_what_is_no_record(self, record):

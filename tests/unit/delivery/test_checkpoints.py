@@ -36,15 +36,6 @@ def test_a_state_does_not_wait_for_batches_opened_after_it():
     assert book.take() is None
 
 
-def test_a_state_within_a_batch_waits_for_the_whole_batch():
-    book = Checkpoints()
-    batch = book.open()
-    book.note(b"1")
-    assert book.take() is None
-    book.release(batch)
-    assert book.take() == b"1"
-
-
 def test_of_several_covered_states_only_the_newest_goes_out():
     book = Checkpoints()
     batches = []

@@ -7,7 +7,6 @@ import pytest
 from delivery_rig import DEADLINE_S, Rig, row, task
 
 from target_upwell.delivery import scheduler
-from target_upwell.delivery.checkpoints import MOST_WAITING, Checkpoints
 from target_upwell.delivery.outcomes import Outcomes, Reject
 from target_upwell.delivery.scheduler import SECONDS_BETWEEN_STATES
 from target_upwell.delivery.tasks import Loaded, Task
@@ -55,9 +54,6 @@ def test_a_batch_waits_for_the_one_that_holds_its_customer():
     assert rig.load_of(1).keys == ["a"]
 
 
-# STATE
-
-
 def test_each_batch_under_way_holds_its_customers():
     rig = Rig(parallel=3)
     rig.add("a")
@@ -75,12 +71,7 @@ def test_each_batch_under_way_holds_its_customers():
     rig.in_background(rig.finish).result()
 
 
-def test_a_state_before_any_record_goes_out_at_once():
-    rig = Rig()
-
-    rig.state("0")
-
-    assert rig.states == ["0"]
+# STATE
 
 
 def test_a_state_waits_for_all_that_came_before_it_and_for_nothing_else():
@@ -110,29 +101,6 @@ def test_states_go_out_at_most_once_a_second_and_the_newest_only():
     rig.scheduler.tick()
 
     assert rig.states == ["0", "2"]
-
-
-def test_a_hold_on_what_may_be_out_already_is_a_defect_and_says_so():
-    checkpoints = Checkpoints()
-    sequence = checkpoints.open()
-    checkpoints.release(sequence)
-
-    with pytest.raises(KeyError):
-        checkpoints.hold(sequence)
-
-
-def test_waiting_states_stay_few_and_the_newest_is_among_them():
-    checkpoints = Checkpoints()
-    first = checkpoints.open()
-    for number in range(10 * MOST_WAITING):
-        checkpoints.release(checkpoints.open())
-        checkpoints.note(b"%d" % number)
-    assert len(checkpoints._waiting) <= MOST_WAITING
-    assert checkpoints.take() is None
-
-    checkpoints.release(first)
-
-    assert checkpoints.take() == b"%d" % (10 * MOST_WAITING - 1)
 
 
 # Failures and signals
@@ -390,16 +358,6 @@ def test_state_stays_where_the_disk_fails():
 
     rig.scheduler.close()
     assert rig.states == []
-
-
-def test_the_last_state_goes_out_at_the_end_whatever_the_clock_says():
-    rig = Rig()
-    rig.state("0")
-    rig.state("1")
-
-    rig.finish()
-
-    assert rig.states == ["0", "1"]
 
 
 # Failures of what it calls
