@@ -5,52 +5,53 @@ It knows HTTP and nothing of Upwell: not what a status means, not how to ask aga
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import socket
 import ssl
 import threading
 import time
+import weakref
 import zlib
-from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
+from functools import cached_property, partial
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
-import requests
-from requests.auth import AuthBase
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.util import make_headers, parse_url
 
-from target_upwell.api.bounded import BoundedAdapter, Budget
 from target_upwell.config import is_loopback
 from target_upwell.exceptions import NoAnswer, RunError, UnreadableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Buffer
     from urllib3.response import BaseHTTPResponse
+    from urllib3.util import Url
 
     from target_upwell.config import Settings
     from target_upwell.resource import Endpoint
 
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
-"""Of an answer, as it travels and unpacked: 200 customers have 160 kB each."""
+"""Of a body, as it travels and unpacked: 200 customers have 160 kB each."""
 
-_TOO_LARGE = f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
 _CHUNK_BYTES = 64 * 1024
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
-_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Answer(NamedTuple):
-    """A whole answer.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, whatever the case of a name.
-        body: The body, unpacked.
-        seconds: How long it took, from connecting to the last byte.
-    """
+    """A whole answer; its seconds run from connecting to the last byte."""
 
     status: int
     headers: Mapping[str, str]
@@ -62,14 +63,15 @@ class Transport:
     """Sends requests to one address; threads share it, each with its own connection."""
 
     def __init__(self, settings: Settings) -> None:
-        """Send requests.
-
-        Args:
-            settings: The address, the key, and how long an exchange may take.
-        """
         self._url = settings.api_url.rstrip("/")
-        self._auth = _RawKey(settings.api_key)
         self._seconds = settings.request_timeout
+        self._headers = {
+            "Authorization": settings.api_key,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            # Only gzip: what unpacks it here can stop in time.
+            "Accept-Encoding": "gzip",
+        }
         self._local = threading.local()
         # Its warnings quote headers as the server sent them.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -81,107 +83,153 @@ class Transport:
             NoAnswer: If none came, or not as a whole.
             RunError: If the machine's certificates can't be read.
         """
-        session = self._session()
         began = time.monotonic()
-        session.budget.begin(self._seconds, MOST_ANSWER_BYTES)
+        connection: HTTPConnection | None = None
         try:
-            with session.request(
+            url = parse_url(self._url + endpoint.path)
+            connection = self._connection(url)
+            _connect(connection, began + self._seconds)
+            connection.request(
                 endpoint.method,
-                self._url + endpoint.path,
-                data=body,
-                stream=True,
-                timeout=self._seconds,
-                allow_redirects=False,
-            ) as response:
-                content = _content(response.raw)
+                url.request_uri,
+                body,
+                self._headers,
+                preload_content=False,
+            )
+            response = connection.getresponse()
+            content = _content(response)
         except (OSError, ValueError, HTTPError, HTTPException) as error:
-            why = _TOO_LARGE if session.budget.out_of_bytes else _no_answer(error)
+            why = _no_answer(error, connection)
         else:
             seconds = time.monotonic() - began
-            return Answer(response.status_code, response.headers, content, seconds)
-        # Out here it holds on to nothing of the failed connection.
+            return Answer(response.status, response.headers, content, seconds)
+        # Out here nothing else holds on to the failed connection.
+        if connection:
+            connection.close()
         raise NoAnswer(why, time.monotonic() - began)
 
-    def _session(self) -> _Session:
-        """Return this thread's session; it keeps its connection alive."""
-        session: _Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = _Session(self._url, self._auth)
-        return session
+    def _connection(self, url: Url) -> HTTPConnection:
+        """Return this thread's connection, or a new one if the server closed it."""
+        connection: HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None or not connection.is_connected:
+            connection = self._local.connection = self._new_connection(url)
+        return connection
 
-
-class _Session(requests.Session):
-    """A session that follows no redirect, keeps no cookie, and keeps to a budget."""
-
-    def __init__(self, url: str, auth: AuthBase) -> None:
-        super().__init__()
-        self.budget = Budget()
-        self.auth = auth
-        # Only gzip: what unpacks it here can stop in time.
-        self.headers.update(
-            {
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            }
+    def _new_connection(self, url: Url) -> HTTPConnection:
+        host, port = url.host or "", url.port
+        if url.scheme == "http":  # on this machine
+            return HTTPConnection(host, port)
+        proxy = None
+        if not is_loopback(self._url):
+            proxies = get_environ_proxies(self._url, no_proxy=None)
+            proxy = select_proxy(self._url, proxies)
+        if not proxy:
+            return HTTPSConnection(host, port, ssl_context=self._certificates)
+        its = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        scheme = its.scheme or "http"
+        connection = HTTPSConnection(
+            its.host or "",
+            its.port or (443 if scheme == "https" else 80),
+            ssl_context=self._certificates,
+            proxy=its,
+            proxy_config=ProxyConfig(self._certificates, False, None, None),
         )
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # The environment is read here and not anew for each request.
-        self.trust_env = False
-        if not is_loopback(url):
-            # A proxy would see the key of a request that is not encrypted.
-            self.proxies = dict(get_environ_proxies(url, no_proxy=None))
-        if url.startswith("https:"):
-            self.verify = _certificates()
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, BoundedAdapter(self.budget))
+        headers = make_headers(proxy_basic_auth=unquote(its.auth)) if its.auth else {}
+        connection.set_tunnel(host, port or 443, headers, scheme)
+        return connection
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return nothing: `requests` reads an address even if it may not follow it."""
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext:
+        """What trusts the certificates that the environment names, or the usual ones.
+
+        Raises:
+            RunError: If there are none in it.
+        """
+        for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            place = os.environ.get(variable)
+            if not place:
+                continue
+            try:
+                if Path(place).is_dir():
+                    return ssl.create_default_context(capath=place)
+                return ssl.create_default_context(cafile=place)
+            except (OSError, ValueError):
+                raise RunError(
+                    f"{variable}: it names no file of certificates that can be read; "
+                    "correct it, or remove it from the environment"
+                ) from None
+        return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
 
 
-class _RawKey(AuthBase):
-    """Sends the key as it is; having it, `requests` never asks `~/.netrc`."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = self._key
-        return request
-
-
-def _certificates() -> str | bool:
-    """Return the file or folder of trusted certificates that the environment names.
+def _connect(connection: HTTPConnection, ends: float) -> None:
+    """Bound all that an exchange may take, and connect where need be.
 
     Raises:
-        RunError: If there are none in it.
+        TimeoutError: If there is no time left.
     """
-    for variable in _BUNDLE_VARIABLES:
-        place = os.environ.get(variable)
-        if not place:
-            continue
-        folder = Path(place).is_dir()
-        try:
-            ssl.create_default_context(
-                cafile=None if folder else place, capath=place if folder else None
-            )
-        except (OSError, ValueError):
-            raise RunError(
-                f"{variable}: it names no file of certificates that can be read; "
-                "correct it, or remove it from the environment"
-            ) from None
-        return place
-    return True
+    connection.response_class = partial(_Response, ends)  # type: ignore[assignment]
+    if not connection.sock:
+        # All addresses of a host are tried, and the handshake obeys the time-out too.
+        addresses = socket.getaddrinfo(
+            connection.host, connection.port, type=socket.SOCK_STREAM
+        )
+        connection.timeout = _left(ends) / (len(addresses) + 1)
+        connection.connect()
+        # Nobody else does when its thread ends.
+        weakref.finalize(connection, connection.sock.close)
+    connection.timeout = _left(ends)
+    connection.sock.settimeout(connection.timeout)
 
 
-def _content(raw: BaseHTTPResponse) -> bytes:
+def _left(ends: float) -> float:
+    """Return the seconds that are left of an exchange.
+
+    Raises:
+        TimeoutError: If there are none.
+    """
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _Response(HTTPResponse):
+    """An answer that ends in time, however many pieces it comes in.
+
+    A socket's time-out begins anew with each byte that arrives, while an answer's head,
+    `100 Continue` again and again, or the length of a chunk is read.
+    """
+
+    def __init__(self, ends: float, sock: socket.socket, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, **kwargs)
+        self.fp = io.BufferedReader(_Reader(ends, sock, self.fp.detach()))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, ends: float, sock: socket.socket, file: io.RawIOBase) -> None:
+        self._ends = ends
+        self._sock = sock
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        self._sock.settimeout(_left(self._ends))
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _content(response: BaseHTTPResponse) -> bytes:
     """Read a body and unpack it, both within bounds.
 
     Raises:
         UnreadableAnswer: If it is too large, or not what it says it is.
     """
-    encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip"}:
         raise UnreadableAnswer(
             "an answer that is packed in a way that was not asked for"
@@ -189,46 +237,45 @@ def _content(raw: BaseHTTPResponse) -> bytes:
     unpacker = zlib.decompressobj(_GZIP_WINDOW) if encoding == "gzip" else None
     parts: list[bytes] = []
     room = MOST_ANSWER_BYTES
-    while chunk := raw.read(_CHUNK_BYTES, decode_content=False):
+    while chunk := response.read(_CHUNK_BYTES, decode_content=False):
         try:
             part = unpacker.decompress(chunk, room + 1) if unpacker else chunk
         except zlib.error:
             raise UnreadableAnswer("an answer that can't be unpacked") from None
-        room -= len(part)
+        room -= max(len(chunk), len(part))
         if room < 0:
-            raise UnreadableAnswer(_TOO_LARGE)
+            raise UnreadableAnswer(
+                f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
+            )
         parts.append(part)
     if unpacker and parts and not unpacker.eof:
         raise UnreadableAnswer("an answer whose end is missing")
     return b"".join(parts)
 
 
-_KINDS_OF_FAILURE: tuple[
-    tuple[type[Exception] | tuple[type[Exception], ...], str], ...
-] = (
-    (requests.ConnectTimeout, "no connection in time"),
-    ((requests.Timeout, ReadTimeoutError, TimeoutError), "no answer in time"),
+_Kind = type[Exception] | tuple[type[Exception], ...]
+_FAILURES: tuple[tuple[_Kind, str, str], ...] = (
+    (HTTPError, "refused", "the connection was refused; check api_url"),
+    (ConnectTimeoutError, "", "no connection in time"),
+    ((TimeoutError, ReadTimeoutError), "", "no answer in time"),
     (
-        (requests.exceptions.SSLError, SSLError),
+        (ssl.SSLError, SSLError),
+        "",
         "the server's certificate was not accepted, or encryption failed",
     ),
-    (requests.exceptions.ProxyError, "the proxy did not connect"),
+    (socket.gaierror, "", "the host's name is not known; check api_url"),
+    (OSError, "Tunnel", "the proxy did not connect"),
 )
-_SIGNS_OF_FAILURE = (
-    ("refused", "the connection was refused; check api_url"),
-    ("resolve", "the host's name is not known; check api_url"),
-)
+"""Kind of failure, what its text holds, and how it is worded."""
 
 
-def _no_answer(error: Exception) -> str:
+def _no_answer(error: Exception, connection: HTTPConnection | None) -> str:
     """Say how a request failed, without addresses or headers."""
     if isinstance(error, UnreadableAnswer):
         return str(error)
-    for kind, meaning in _KINDS_OF_FAILURE:
-        if isinstance(error, kind):
-            return meaning
-    text = str(error)
-    for sign, meaning in _SIGNS_OF_FAILURE:
-        if sign in text:
+    if connection and connection.proxy and not connection.has_connected_to_proxy:
+        return "the proxy did not connect"
+    for kind, sign, meaning in _FAILURES:
+        if isinstance(error, kind) and sign in str(error):
             return meaning
     return "the connection was lost"

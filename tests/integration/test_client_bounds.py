@@ -80,6 +80,21 @@ def test_an_attempt_ends_in_time_however_slowly_the_answer_comes(server, parts):
             create(client)
 
 
+def test_a_proxy_that_connects_slowly_is_given_up_in_time(server, monkeypatch):
+    def slowly(send, wait):
+        send(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not wait(0.025):
+            send(b"x")
+
+    with RawServer(slowly) as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/api/rest"))
+        address = "https://upwell.test/api/rest"
+        client = server.connect(api_url=address, request_timeout=0.3).client
+        with pytest.raises(AmbiguousOutcome, match="no answer in time"):
+            create(client)
+
+
 def endless(send, _):
     while True:
         send(b" " * 65536)
