@@ -8,7 +8,7 @@ outcome is unknown the caller is told so, and has to look before it sends anothe
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_upwell import json_codec
 from target_upwell.api.replies import read_created, read_found, read_update
@@ -48,33 +48,22 @@ SPACED_SECONDS = 1.0
 """How far the limiter spaces a retry after a refusal for a rate limit by itself."""
 
 
-class Observer(Protocol):
-    """Is told of each request."""
-
-    def __call__(
-        self, endpoint: str, status: int, seconds: float, *, again: bool
-    ) -> None:
-        """Take note of a request, see `Report.request`."""
-
-
 class Client:
-    """The Upwell API, over all threads of a run."""
+    """The Upwell API, over all threads of a run.
+
+    Each request may raise `Refused` or `TooLarge` if Upwell turned it down,
+    `RetriesExhausted` if it failed once too often, `RunError` if no request can
+    succeed, and `Stopped` if the run is being stopped.
+    """
 
     def __init__(
         self,
         settings: Settings,
         limiter: RateLimiter,
         stop: threading.Event,
-        observe: Observer,
+        observe: Callable[..., None],
     ) -> None:
-        """Talk to an Upwell account.
-
-        Args:
-            settings: Where it is, the key, time-outs and retries.
-            limiter: The gate for each request.
-            stop: Set when the run is stopped; ends all waits.
-            observe: Told of each request.
-        """
+        """Talk to an Upwell account; `observe` is told of requests as `Report` is."""
         self._transport = Transport(settings)
         self._secret = spellings(settings.api_key)
         self._retries = settings.max_retries
@@ -97,20 +86,10 @@ class Client:
     def search(
         self, resource: Resource, source_system: str, ids: Sequence[str]
     ) -> list[Record]:
-        """Find records by their ids in the source.
+        """Return the records that have these ids in the source, in no order.
 
         The limit is always sent: without one the API gives ten (SEEN). It may still
         give fewer than there are, so absence here is no proof (INFERRED).
-
-        Returns:
-            Records as the API shows them, in no order.
-
-        Raises:
-            Refused: If Upwell turned it down.
-            TooLarge: If it asks for too many.
-            RetriesExhausted: If it failed once too often.
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
         """
         system, source_id = resource.key
         where = {system: {"_eq": source_system}, source_id: {"_in": list(ids)}}
@@ -123,30 +102,19 @@ class Client:
         limit: int,
         order_by: Sequence[str] = (),
     ) -> list[Record]:
-        """Find records by any condition.
+        """Return the records that meet a condition; their source key may be null.
 
         Args:
             resource: Their resource.
             where: The condition, as the API words it.
             limit: How many to give at most.
             order_by: Properties to order by, upwards.
-
-        Returns:
-            Records as the API shows them; their source key may be null.
-
-        Raises:
-            Refused: If Upwell turned it down.
-            TooLarge: If it asks for too many.
-            RetriesExhausted: If it failed once too often.
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
         """
         request: dict[str, Any] = {"limit": limit, "where": where}
         if order_by:
             request["orderBy"] = [{name: "ASC"} for name in order_by]
-        body = json_codec.encode(request)
         return self._send_until_known(
-            resource.search, body, partial(read_found, resource)
+            resource.search, request, partial(read_found, resource)
         )
 
     def create(
@@ -155,28 +123,19 @@ class Client:
         inputs: Mapping[SourceKey, bytes],
         retry: Retry | None = None,
     ) -> list[Record]:
-        """Insert records, all of them or none.
+        """Insert records, all of them or none, and return them in no order.
 
         Args:
             resource: Their resource.
             inputs: What they are to be, encoded, by source key.
             retry: Counts the retries, where they were sent before.
 
-        Returns:
-            The records, in no order.
-
         Raises:
             AmbiguousOutcome: If they are stored or not; look before sending them again.
-            Refused: If Upwell turned them down.
-            TooLarge: If the body is too large.
-            RetriesExhausted: If Upwell was too busy once too often.
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
         """
-        body = b"".join((ENVELOPE[0], b",".join(inputs.values()), ENVELOPE[1]))
         return self._send_until_answered(
             resource.bulk,
-            body,
+            b"".join((ENVELOPE[0], b",".join(inputs.values()), ENVELOPE[1])),
             partial(read_created, resource, inputs),
             retry or self.retry(str(resource.bulk)),
         )
@@ -188,74 +147,24 @@ class Client:
         columns: dict[str, Any],
         related: dict[str, Any],
     ) -> Update:
-        """Change the columns of one record, and those of its related row.
+        """Change columns of one record and of its related row; a null clears one.
 
         All inputs are always sent: Hasura takes an empty set, and refuses the null
         that one left out becomes (INFERRED).
-
-        Args:
-            resource: Its resource, one that has an update.
-            key: Its source key.
-            columns: Columns to set; a null clears one.
-            related: Columns of its related row to set, if it has one.
-
-        Raises:
-            Refused: If Upwell turned it down.
-            TooLarge: If the body is too large.
-            RetriesExhausted: If it failed once too often.
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
         """
         update = resource.update
-        request = {
-            **dict(zip(resource.key, key, strict=True)),
-            update.input: columns,
-        }
+        request = dict(zip(resource.key, key, strict=True)) | {update.input: columns}
         if update.related:
             request[update.related.input] = related
         return self._send_until_known(
-            update.endpoint, json_codec.encode(request), partial(read_update, resource)
+            update.endpoint, request, partial(read_update, resource)
         )
 
-    def _send_until_known(
-        self, endpoint: Endpoint, body: bytes, read: Callable[[bytes], T]
-    ) -> T:
-        """Send what may be sent twice until its outcome is known."""
-        retry = self.retry(str(endpoint))
-        while True:
-            try:
-                return self._send_until_answered(endpoint, body, read, retry)
-            except AmbiguousOutcome as unknown:
-                retry.wait(str(unknown), unknown.pause, unknown.status)
-
-    def _send_until_answered(
-        self,
-        endpoint: Endpoint,
-        body: bytes,
-        read: Callable[[bytes], T],
-        retry: Retry,
-    ) -> T:
-        """Send until the server has looked at it, which it says it did not."""
-        while True:
-            answer = self._exchange(endpoint, body, again=retry.began)
-            meaning = meaning_of(answer.status)
-            if meaning in (Meaning.RATE_LIMITED, Meaning.RETRYABLE):
-                retry.wait(
-                    self._summary(answer),
-                    _pause(answer),
-                    answer.status,
-                    spaced=SPACED_SECONDS * (meaning is Meaning.RATE_LIMITED),
-                )
-                continue
-            return self._outcome(endpoint, answer, meaning, read)
-
-    def _exchange(self, endpoint: Endpoint, body: bytes, *, again: bool) -> Answer:
+    def exchange(self, endpoint: Endpoint, body: bytes, *, again: bool) -> Answer:
         """Send one request when the limiter lets it, and return the answer.
 
         Raises:
             AmbiguousOutcome: If no whole answer came.
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
         """
         with self._limiter.slot() as token:
             if self._dead:
@@ -272,22 +181,45 @@ class Client:
         self._observe(str(endpoint), answer.status, answer.seconds, again=again)
         return answer
 
+    def summary(self, answer: Answer) -> str:
+        """Return what an answer says, in a few words with its status."""
+        return f"{self._refusal(answer).message} ({answer.status})"
+
+    def _send_until_known(
+        self, endpoint: Endpoint, request: dict[str, Any], read: Callable[[bytes], T]
+    ) -> T:
+        """Send what may be sent twice until its outcome is known."""
+        body, retry = json_codec.encode(request), self.retry(str(endpoint))
+        while True:
+            try:
+                return self._send_until_answered(endpoint, body, read, retry)
+            except AmbiguousOutcome as unknown:
+                retry.wait(str(unknown), unknown.pause, unknown.status)
+
+    def _send_until_answered(
+        self, endpoint: Endpoint, body: bytes, read: Callable[[bytes], T], retry: Retry
+    ) -> T:
+        """Send until the server has looked at it, which it says it did not."""
+        while True:
+            answer = self.exchange(endpoint, body, again=retry.began)
+            meaning = meaning_of(answer.status)
+            if meaning not in (Meaning.RATE_LIMITED, Meaning.RETRYABLE):
+                return self._outcome(endpoint, answer, read)
+            spaced = SPACED_SECONDS if meaning is Meaning.RATE_LIMITED else 0.0
+            why = self.summary(answer)
+            retry.wait(why, _pause(answer), answer.status, spaced=spaced)
+
     def _outcome(
-        self,
-        endpoint: Endpoint,
-        answer: Answer,
-        meaning: Meaning,
-        read: Callable[[bytes], T],
+        self, endpoint: Endpoint, answer: Answer, read: Callable[[bytes], T]
     ) -> T:
         """Turn an answer into a result, or into the exception that it means."""
+        meaning = meaning_of(answer.status)
         if meaning is Meaning.DONE:
             try:
                 result = read(answer.body)
             except NotJSON:
-                raise AmbiguousOutcome(
-                    f"an answer that can't be read ({self._summary(answer)})",
-                    status=answer.status,
-                ) from None
+                why = f"an answer that can't be read ({self.summary(answer)})"
+                raise AmbiguousOutcome(why, status=answer.status) from None
             self._took.add(endpoint)
             return result
         if meaning is Meaning.FORBIDDEN:
@@ -295,17 +227,15 @@ class Client:
             took = endpoint in self._took
             meaning = Meaning.REFUSED if took else Meaning.FATAL
         if meaning is Meaning.FATAL:
-            what = f"{endpoint}: {self._summary(answer)}"
-            self._dead = RunError(f"{what}: {remedy_for(answer.status)}")
+            self._dead = RunError(
+                f"{endpoint}: {self.summary(answer)}: {remedy_for(answer.status)}"
+            )
             raise self._dead
         if meaning is Meaning.REFUSED:
             raise Refused(self._refusal(answer))
         if meaning is Meaning.TOO_LARGE:
             raise TooLarge
-        raise AmbiguousOutcome(self._summary(answer), _pause(answer), answer.status)
-
-    def _summary(self, answer: Answer) -> str:
-        return f"{self._refusal(answer).message} ({answer.status})"
+        raise AmbiguousOutcome(self.summary(answer), _pause(answer), answer.status)
 
     def _refusal(self, answer: Answer) -> Refusal:
         return read_refusal(answer.status, answer.body, self._secret)

@@ -50,14 +50,9 @@ def read_created(
 ) -> list[Record]:
     """Return the records that an insert created.
 
-    Args:
-        resource: Their resource.
-        keys: The source keys of what was sent, each once.
-        reply: The body of the reply.
-
     Raises:
         NotJSON: If the reply is not what an insert replies, or does not name each
-            record that was sent once, and no other.
+            source key that was sent once, and no other.
     """
     key = resource.bulk.reply
     kind = _reply((key, _reply(("returning", _records(resource)))))

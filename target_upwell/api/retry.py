@@ -45,10 +45,6 @@ class Retry:
     def next_wait(self, why: str, status: int = 0) -> float:
         """Count a failure, and return the seconds to wait before the next retry.
 
-        Args:
-            why: How it failed, for the message when it was once too often.
-            status: The HTTP status; 0 if no answer came.
-
         Raises:
             RetriesExhausted: If there is to be no further retry.
         """
@@ -61,13 +57,8 @@ class Retry:
                 status,
             )
         seconds = backoff.full_jitter(next(self._waits))
-        logger.warning(
-            "%s: %s; trying again (%d of %d)",
-            self._what,
-            why,
-            self._failures,
-            self._retries,
-        )
+        again = f"trying again ({self._failures} of {self._retries})"
+        logger.warning("%s: %s; %s", self._what, why, again)
         return seconds
 
     def wait(
@@ -96,10 +87,9 @@ class Retry:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Read a `Retry-After` header, in seconds or as a date.
+    """Return the seconds of a `Retry-After` header, a number or a date, if it is one.
 
-    Returns:
-        Seconds, at most `LONGEST_RETRY_AFTER_SECONDS`; none if it can't be read.
+    They are `LONGEST_RETRY_AFTER_SECONDS` at most.
     """
     if value is None:
         return None
