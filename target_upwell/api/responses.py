@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from target_upwell import json_codec
@@ -35,13 +35,19 @@ class Meaning(Enum):
     """No request of this run will fare better."""
 
 
-NOT_UPWELL = "this is not the Upwell API; check api_url"
-NOT_SERVED = (
+_NOT_SERVED = (
     "requests of this kind are not served; check api_url, and what stands between "
     "here and Upwell, or ask Upwell"
 )
+_NOT_UPWELL = "this is not the Upwell API; check api_url"
 
 MEANINGS: dict[int, tuple[Meaning, str]] = {
+    2: (Meaning.DONE, ""),
+    3: (
+        Meaning.FATAL,
+        "redirects are not followed, to keep the key here; check api_url",
+    ),
+    4: (Meaning.FATAL, _NOT_SERVED),
     400: (Meaning.REFUSED, ""),
     401: (
         Meaning.FATAL,
@@ -53,7 +59,7 @@ MEANINGS: dict[int, tuple[Meaning, str]] = {
         "the API key may not do this; ask Upwell for its permissions",
     ),
     404: (Meaning.FATAL, "there is no such endpoint; check api_url"),
-    405: (Meaning.FATAL, NOT_UPWELL),
+    405: (Meaning.FATAL, _NOT_UPWELL),
     407: (Meaning.FATAL, "the proxy wants a user name and password; check its address"),
     408: (Meaning.AMBIGUOUS, ""),
     409: (Meaning.REFUSED, ""),
@@ -61,32 +67,29 @@ MEANINGS: dict[int, tuple[Meaning, str]] = {
     422: (Meaning.REFUSED, ""),
     425: (Meaning.RETRYABLE, ""),
     429: (Meaning.RATE_LIMITED, ""),
-    501: (Meaning.FATAL, NOT_UPWELL),
+    501: (Meaning.FATAL, _NOT_UPWELL),
 }
-"""Status to meaning, and for what ends the run what to do about it.
+"""Status, or else its first digit, to meaning; and what to do where it ends the run.
 
-The rest goes by its class, see `meaning_of`. The statuses are those of Upwell's page on
-error codes and of the gateways that may stand before it. Only those that are about the
-content of a request are refusals: any other would meet every row of the run.
+The statuses are those of Upwell's page on error codes and of the gateways that may
+stand before it. Only those that are about the content of a request are refusals: any
+other would meet every row of the run.
 """
 
 
 def meaning_of(status: int) -> Meaning:
     """Return what a status means to a request that it answers."""
-    if status in MEANINGS:
-        return MEANINGS[status][0]
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Meaning.DONE
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Meaning.FATAL
-    return Meaning.AMBIGUOUS
+    return _row(status)[0]
 
 
 def remedy_for(status: int) -> str:
     """Return what a person can do about a status that ends the run."""
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return "redirects are not followed, to keep the key here; check api_url"
-    return MEANINGS[status][1] if status in MEANINGS else NOT_SERVED
+    return _row(status)[1]
+
+
+def _row(status: int) -> tuple[Meaning, str]:
+    unknown = Meaning.AMBIGUOUS, ""
+    return MEANINGS.get(status) or MEANINGS.get(status // 100, unknown)
 
 
 def spellings(secret: str) -> re.Pattern[str]:
@@ -103,23 +106,19 @@ def spellings(secret: str) -> re.Pattern[str]:
 
 
 def read_refusal(status: int, body: bytes, secret: re.Pattern[str]) -> Refusal:
-    """Return what the body of a refusal says.
+    """Return what the body of a refusal says, without a secret, see `spellings`.
 
-    Args:
-        status: The HTTP status.
-        body: The body: `{"path", "error", "code"}` as the API sends at run time,
-            `{"error": {"code", "message", "details"}}` as its documentation shows, or
-            anything that a proxy makes up.
-        secret: Finds what must not be shown, see `spellings`.
+    It is `{"path", "error", "code"}` as the API sends at run time, `{"error": {"code",
+    "message", "details"}}` as its documentation shows, or anything that a proxy makes
+    up.
     """
 
     def shown(words: str, most: int = MOST_CHARACTERS) -> str:
         return one_line(secret.sub("***", words).strip(), most)
 
     code, words, row = _parts(body)
-    return Refusal(
-        status, shown(code, MOST_ID_CHARACTERS), shown(words) or _phrase(status), row
-    )
+    phrase = responses.get(status, "no reason given")
+    return Refusal(status, shown(code, MOST_ID_CHARACTERS), shown(words) or phrase, row)
 
 
 def _parts(body: bytes) -> tuple[str, str, int | None]:
@@ -133,11 +132,8 @@ def _parts(body: bytes) -> tuple[str, str, int | None]:
     error = content.get("error")
     if isinstance(error, dict):
         message, details = _text(error.get("message")), _details(error.get("details"))
-        return (
-            _text(error.get("code")),
-            ": ".join(filter(None, (message, details))),
-            None,
-        )
+        words = ": ".join(filter(None, (message, details)))
+        return _text(error.get("code")), words, None
     row = re.search(r"objects\[(\d{1,9})\]", _text(content.get("path")))
     return _text(content.get("code")), _text(error), int(row[1]) if row else None
 
@@ -156,10 +152,3 @@ def _details(details: Any) -> str:  # noqa: ANN401 - any JSON value
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, str) else ""
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "no reason given"
