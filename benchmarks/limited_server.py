@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, kw_only=True, omit_defaults=True):
         at_once: Requests at once.
         burst: Seconds since the first request between which all are refused.
         refused: The share of requests that is refused for no reason.
+        refused_after: The seconds that such a refusal says to wait, if it does.
         faults: The share of requests that fails in other ways.
     """
 
@@ -42,6 +43,7 @@ class Limits(msgspec.Struct, kw_only=True, omit_defaults=True):
     at_once: int | None = None
     burst: tuple[float, float] | None = None
     refused: float = 0.0
+    refused_after: int | None = None
     faults: float = 0.0
 
 
@@ -97,7 +99,8 @@ class LimitedAccount(Account):
         """Give the headers of a refusal; none if the request is taken."""
         limits = self._limits
         if self._random.random() < limits.refused:
-            return {"Retry-After": "0"} if limits.retry_after else {}
+            after = limits.refused_after
+            return {} if after is None else {"Retry-After": str(after)}
         if limits.at_once and self._under_way >= limits.at_once:
             return {}
         if limits.burst and limits.burst[0] <= now - self._first < limits.burst[1]:

@@ -116,6 +116,7 @@ def others() -> list[list[Any]]:
     burst = median(disturbed.wall - one.wall for one, disturbed in pairs)
     undisturbed = pairs[-1][0]
     shaky = load(1500, 8, {"refused": 0.01})
+    slow = load(1500, 8, {"refused": 0.01, "refused_after": 1})
     eight = load(3000, 8, {})
     return [
         [
@@ -131,6 +132,11 @@ def others() -> list[list[Any]]:
         [
             "1% refused for no reason",
             f"{shaky.a_second / undisturbed.a_second:.0%} of the throughput without",
+            "75%",
+        ],
+        [
+            "the same with `Retry-After: 1`",
+            f"{slow.a_second / undisturbed.a_second:.0%} of the throughput without",
             "75%",
         ],
     ]
@@ -158,7 +164,7 @@ def updates() -> list[list[Any]]:
 def faults() -> list[list[Any]]:
     """Measure a run with few changes through faults of all kinds."""
     customers = names(2000, 200)
-    limits = {"refused": 0.05, "retry_after": True, "faults": 0.23}
+    limits = {"refused": 0.05, "refused_after": 0, "faults": 0.23}
     with processes.server(LATENCY_MS, limits) as server:
         run(server, names(2000), max_retries=12)
         wall = run(server, customers, max_retries=12)

@@ -44,9 +44,9 @@ logger = logging.getLogger("target-upwell")
 
 SECONDS_BETWEEN_TICKS = 0.5
 
-BATCHES_PREFETCHED = 1
-"""Batches that are got ready while as many as allowed are on their way, so that no
-request has to wait for the work between two of them."""
+BATCHES_PER_REQUEST = 2
+"""Batches under way for each request that may be, so that none has to wait for the work
+between two of them, nor for a batch that waits to try again."""
 
 
 class Run:
@@ -132,7 +132,7 @@ class Run:
             writer=writer,
             signals=signals,
             stop=self._stop,
-            parallel=parallel + BATCHES_PREFETCHED,
+            parallel=parallel * BATCHES_PER_REQUEST,
         )
         self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
 

@@ -108,24 +108,29 @@ def test_without_refusals_as_many_requests_are_under_way_as_allowed(at_once):
     assert one.most_in_flight == at_once
 
 
+@pytest.mark.parametrize("after", [None, 0, 1])
 @pytest.mark.parametrize("at_once", [9, 16, 32])
-def test_a_limit_of_eight_requests_at_once_is_used(at_once):
+def test_a_limit_of_eight_requests_at_once_is_used(at_once, after):
     used = shown(
         "used",
         (
-            load(AtOnce(8), at_once, seconds=30, seed=seed).a_second * LATENCY / 8
+            load(AtOnce(8, after), at_once, seconds=60, seed=seed).a_second
+            * (LATENCY / 8)
             for seed in SEEDS
         ),
     )
     assert min(used) >= 0.85
 
 
+@pytest.mark.parametrize("after", [None, 0, 1])
 @pytest.mark.parametrize("at_once", [4, 8, 16])
-def test_one_refusal_in_a_hundred_for_no_reason_costs_less_than_a_quarter(at_once):
+def test_one_refusal_in_a_hundred_for_no_reason_costs_less_than_a_quarter(
+    at_once, after
+):
     used = shown(
         "used",
         (
-            load(Shaky(0.01, seed), at_once, seconds=30, seed=seed).a_second
+            load(Shaky(0.01, seed, after), at_once, seconds=30, seed=seed).a_second
             * (LATENCY / at_once)
             for seed in SEEDS
         ),
