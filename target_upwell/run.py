@@ -24,7 +24,7 @@ from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.batch_load import Tools
-from target_upwell.upsert.dry_run import DryRun
+from target_upwell.upsert.dry_run import DryClient, DryGuards, DryLookups, DryRun
 from target_upwell.upsert.duplicates import Duplicates
 from target_upwell.upsert.guards import Guards
 from target_upwell.upsert.inserts import Inserts
@@ -97,11 +97,16 @@ class Run:
         self._sync_log = SyncLog(log, uuid4().hex, digest, CUSTOMERS) if log else None
         recorder = Recorder(self.report, self._drift, self._rejects, self._sync_log)
 
-        client = Client(settings, self._limiter, self._stop, self.report.request)
-        lookups = Lookups(client, CUSTOMERS, settings.batch_size_rows)
+        dry = settings.dry_run
+        client = (DryClient if dry else Client)(
+            settings, self._limiter, self._stop, self.report.request
+        )
+        lookups = (DryLookups if dry else Lookups)(
+            client, CUSTOMERS, settings.batch_size_rows
+        )
         refusals = Refusals()
         updates = Updates(client, lookups, refusals, CUSTOMERS)
-        guards = Guards(
+        self._guards = (DryGuards if dry else Guards)(
             CUSTOMERS, settings.max_updated_percent, settings.max_cleared_percent
         )
         self._writers = Workers(parallel, "request", self._stop)
@@ -110,8 +115,6 @@ class Run:
             if settings.missing_customers == "ignore"
             else Missing(settings, client, updates, self._writers, CUSTOMERS)
         )
-        duplicates = Duplicates(client, CUSTOMERS)
-        self._dry_run = DryRun(settings, lookups, guards, duplicates)
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
         self._loader = Loader(
             Tools(
@@ -122,12 +125,16 @@ class Run:
                 ),
                 updates=updates,
                 links=self._links,
-                guards=guards,
+                guards=self._guards,
                 writers=self._writers,
             )
         )
+        self._dry_run = None
+        if isinstance(client, DryClient) and isinstance(lookups, DryLookups):
+            duplicates = Duplicates(client, CUSTOMERS)
+            self._dry_run = DryRun(settings, client, lookups, self._loader, duplicates)
         self.scheduler = Scheduler(
-            loader=self._dry_run if settings.dry_run else self._loader,
+            loader=self._dry_run or self._loader,
             recorder=recorder,
             writer=writer,
             signals=signals,
@@ -181,10 +188,7 @@ class Run:
             Exception: What went wrong.
         """
         self.scheduler.drain()
-        last = (
-            (self._dry_run,) if self._settings.dry_run else (self._loader, self._links)
-        )
-        for part in last:
+        for part in (self._loader, self._links):
             self.scheduler.run(Task(part.finish, frozenset()))
         self.scheduler.finish()
         if self.missing:
@@ -217,8 +221,8 @@ class Run:
             for line in self._sync_log.summary():
                 logger.warning("%s", line)
             self._end_sync_log(self._sync_log, failed=grace is not None)
-        if self._settings.dry_run:
-            self._dry_run.summary()
+        if self._dry_run:
+            self._dry_run.summary(self._guards.stop)
         self.report.summary(
             "; a dry run, nothing was written" if self._settings.dry_run else ""
         )
@@ -246,8 +250,8 @@ class Run:
         Raises:
             RunError: If it would.
         """
-        if self._dry_run.stopped_by:
-            raise RunError(f"a real run would stop: {self._dry_run.stopped_by}")
+        if self._guards.stop:
+            raise RunError(f"a real run would stop: {self._guards.stop}")
         if self.missing and self.missing.excess:
             raise RunError(f"a real run would stop: {self.missing.excess}")
         if self._rejects.excess:

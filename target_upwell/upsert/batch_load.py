@@ -20,14 +20,13 @@ from target_upwell.delivery.outcomes import (
     Reject,
     in_order,
 )
-from target_upwell.exceptions import GuardStop
 from target_upwell.upsert.diff import diff, group_by_depth, is_seen_whole, merge
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
-from target_upwell.upsert.put_off import Planned, PutOff
+from target_upwell.upsert.plan import Planned
+from target_upwell.upsert.put_off import PutOff
 from target_upwell.upsert.refusals import hidden, is_about_key
-from target_upwell.upsert.unseen import Unseen, sets_unseen
-from target_upwell.upsert.updates import drift_of
+from target_upwell.upsert.unseen import Unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +44,8 @@ if TYPE_CHECKING:
     from target_upwell.upsert.links import Links
     from target_upwell.upsert.lookups import Lookups
     from target_upwell.upsert.plan import Change, Entry
-    from target_upwell.upsert.updates import Updated, Updates
+    from target_upwell.upsert.put_off import Waiting
+    from target_upwell.upsert.updates import Updates
 
 Found = dict["SourceKey", "Customer"]
 
@@ -54,20 +54,7 @@ NO_NAME = "name: it has none, and a new customer needs one"
 
 @dataclass(frozen=True)
 class Tools:
-    """What batches are loaded with; threads share it.
-
-    Attributes:
-        settings: How.
-        lookups: Finds what exists.
-        inserts: Creates.
-        updates: Updates.
-        links: Sees to who bills to whom.
-        guards: Stop a run that would do harm.
-        writers: Run updates at the same time.
-        guess: Tells when a lookup can be left out.
-        unseen: Customers of which this run has set what Upwell never shows.
-        put_off: Updates that the guards can't judge yet.
-    """
+    """What batches are loaded with; threads share it."""
 
     settings: Settings
     lookups: Lookups
@@ -94,17 +81,18 @@ class BatchLoad:
         self._entries = merge(rows, tools.settings.null_handling)
         self._found: Found = {}
         self._unclear: set[SourceKey] = set()
+        self._hidden: dict[SourceKey, Refusal] = {}
         self._created: set[SourceKey] = set()
         self._plans: dict[SourceKey, Planned] = {}
         self._put_off: list[Planned] = []
         self._waiting = tools.links.waiting(self._entries)
         self.is_unjudged = False
 
-    def run(self, held: Mapping[SourceKey, list[int]]) -> None:
+    def run(self, taken: Mapping[SourceKey, Waiting]) -> None:
         """Load it.
 
         Args:
-            held: The batches that rows were taken over from, by record.
+            taken: What was put off of its customers; the rows are among its own.
 
         Raises:
             RunError: If it can't be.
@@ -113,26 +101,24 @@ class BatchLoad:
         self._rejects += [
             Reject.invalid(row, row.invalid) for row in self._rows if row.invalid
         ]
+        unseen, loaded = self._tools.unseen, self._loaded
+        unseen.add(entry for entry in self._entries if len(entry.rows) > 1)
         try:
             self._load()
         finally:
             # Whatever became of them: what was sent may have been carried out.
-            self._tools.unseen.add(self._entries)
+            unseen.add(self._entries)
         self._sum_up()
         # An invalid row was no version of its customer: it changes nothing.
         refused = [reject.row.key for reject in self._rejects if reject.row.input]
-        self._tools.links.forget(refused, self._loaded, self._waiting)
-        self._tools.links.count_waiting(self._entries, self._loaded)
-        if self._put_off:
-            self._tools.put_off.add(self._loaded.sequence or 0, self._put_off, held)
-            self._loaded.pending += len(self._put_off)
+        self._tools.links.forget(refused, loaded, self._waiting)
+        self._tools.links.count_waiting(self._entries, loaded)
+        self._tools.put_off.add(loaded.sequence or 0, self._put_off, taken)
+        loaded.pending += len(self._put_off)
         again = {one.entry.key for one in self._put_off}
-        self._loaded.released += (
-            sequence
-            for key, sequences in held.items()
-            if key not in again
-            for sequence in sequences
-        )
+        for key, waiting in taken.items():
+            if key not in again:
+                loaded.released += waiting.holds
 
     def catch_up(self, updates: list[Planned]) -> None:
         """Send updates that were put off.
@@ -141,36 +127,34 @@ class BatchLoad:
             RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
-        self._found = {one.entry.key: one.held for one in updates}
+        self._found = {one.entry.key: one.held for one in updates if one.held}
         self._send(updates)
         self._sum_up()
         refused = [reject.row.key for reject in self._rejects]
-        forgotten = self._tools.links.forget(refused, self._loaded)
+        forgotten = self._tools.links.forget(refused, self._loaded, {})
         # Counted as waiting with their batch, when it was loaded.
         self._loaded.released += [self._loaded.sequence or 0] * forgotten
 
     def _load(self) -> None:
-        method = self._settings.load_method
+        method, guess = self._settings.load_method, self._tools.guess
         if method == "upsert":
-            guessed = self._tools.guess.all_new
+            guessed = guess.all_new and not self._settings.dry_run
             self._look_up(with_parents_only=guessed)
             self._plan()
             self._create(Searched.NOT if guessed else Searched.ONCE)
-            self._tools.guess.learn(all_new=not self._found, guessed=guessed)
+            guess.learn(all_new=not self._found, guessed=guessed)
         else:
             # Before any link is noted: what is left alone waits for none.
             self._split_off_skipped()
             self._look_up(with_parents_only=True)
             if method == "append-only":
                 self._create(Searched.ONCE)
-        if method == "append-only":
-            self._skip(entry for entry in self._entries if entry.key in self._found)
-        else:
-            self._plan()
-            self._update()
+                self._skip()
+                return
+        self._plan()
+        self._update()
 
     def _sum_up(self) -> None:
-        """Sum up what was rejected."""
         self._outcomes.rejects = in_order(self._rejects, self._rows)
 
     def _split_off_skipped(self) -> None:
@@ -191,22 +175,19 @@ class BatchLoad:
 
     def _look_up(self, *, with_parents_only: bool) -> None:
         """Find which customers of the batch exist, and link those whose parents do."""
-        links, loaded = self._tools.links, self._loaded
-        parents = links.wanted(self._entries, loaded)
+        links = self._tools.links
+        parents = links.wanted(self._entries, self._loaded)
         keys = {} if with_parents_only else dict.fromkeys(e.key for e in self._entries)
         asked = [*keys, *(parent for parent in parents if parent not in keys)]
         found = self._tools.lookups.find(asked)
-        links.link(found, self._entries, loaded)
-        links.set_waiting(found, loaded, parents)
+        links.turned_up(found, self._entries, self._loaded, parents)
         self._found |= {key: held for key, held in found.items() if key in keys}
 
     def _turned_up(self, customers: Found) -> None:
         """Link those who bill to customers that have turned up."""
-        links, loaded = self._tools.links, self._loaded
         # Those that were created without their link get it by an update.
         waiting = [e for e in self._entries if e.key not in self._created]
-        links.link(customers, waiting, loaded)
-        links.set_waiting(customers, loaded)
+        self._tools.links.turned_up(customers, waiting, self._loaded)
 
     def _create(self, searched: Searched) -> None:
         """Create what is not found; what turns out to exist is added to `found`."""
@@ -240,13 +221,17 @@ class BatchLoad:
         for entry, refusal in result.refused:
             self._refuse(entry, refusal)
         for entry, refusal in result.hidden:
-            self._update_hidden(entry, refusal)
+            appends = self._settings.load_method == "append-only"
+            if appends and not is_about_key(refusal):
+                self._refuse(entry, hidden(refusal))
+            else:
+                self._hidden[entry.key] = hidden(refusal)
         self._found |= result.existing | unclear
         self._unclear |= unclear.keys()
         self._turned_up(result.created | result.existing | unclear)
 
     def _plan(self) -> None:
-        """Compare what is found, once for each input, before any of it is written.
+        """Compare what exists, once for each input, before any of it is written.
 
         Raises:
             GuardStop: If that would change or empty too much of the account.
@@ -255,9 +240,9 @@ class BatchLoad:
         updated: list[list[str]] = []
         for entry in self._entries:
             held = self._found.get(entry.key)
-            if held is None:
-                continue
             before = self._plans.get(entry.key)
+            if held is None and entry.key not in self._hidden:
+                continue
             if before and before.input is entry.input:
                 continue
             self._tools.links.present(entry, held, self._loaded)
@@ -266,88 +251,57 @@ class BatchLoad:
                 held,
                 self._settings.null_handling,
                 self._settings.field_policy,
-                certain=self._is_certain(entry),
+                certain=not (
+                    entry.key in self._unclear or entry.key in self._tools.unseen
+                ),
             )
             self._plans[entry.key] = Planned(entry, entry.input, held, change)
             looked_up += before is None
             if change and not (before and before.change):
                 updated.append(change.cleared())
-        verdict = self._tools.guards.admit(looked_up, updated)
-        if verdict.stop:
-            raise GuardStop(verdict.stop)
-        self.is_unjudged = verdict.wait
-
-    def _is_certain(self, entry: Entry) -> bool:
-        """Return whether what Upwell does not show can be taken for right."""
-        return not (
-            entry.key in self._unclear
-            or entry.key in self._tools.unseen
-            or (
-                len(entry.rows) > 1
-                and any(sets_unseen(row.input or {}) for row in entry.rows)
-            )
-        )
+        self.is_unjudged = self._tools.guards.admit(looked_up, updated)
 
     def _update(self) -> None:
-        """Update what is found, as far as it differs and the guards can judge it."""
+        """Update what exists, as far as it differs and the guards can judge it."""
         now: list[Planned] = []
         for plan in self._plans.values():
-            waits = self.is_unjudged and self._tools.guards.concern(plan.change)
+            # What no search shows is looked up no better later.
+            waits = self.is_unjudged and plan.held is not None
+            waits = waits and self._tools.guards.concern(plan.change)
             (self._put_off if waits else now).append(plan)
         self._send(now)
 
     def _send(self, updates: Iterable[Planned]) -> None:
         unchanged: list[Entry] = []
         calls: list[Callable[[], None]] = []
-        for entry, _, _, change in updates:
-            self._note_drift(entry, change)
-            if change:
+        for entry, _, held, change in updates:
+            self._outcomes.drift += (DriftEntry(entry.key, *one) for one in change.left)
+            if change or held is None:
                 calls.append(partial(self._put, entry, change))
             else:
+                self._outcomes.never_shown.update(change.never_shown)
                 unchanged.append(entry)
         self._count(Outcome.UNCHANGED, unchanged, self._found)
         self._tools.writers.in_parallel(calls)
 
-    def _update_hidden(self, entry: Entry, refusal: Refusal) -> None:
-        """Update a customer that exists, says Upwell, but that no search shows.
-
-        It may be another one that exists, with the same e-mail address, say. So what an
-        update does not reach is rejected: it may well be in Upwell nowhere.
-        """
-        if self._settings.load_method == "append-only":
-            if is_about_key(refusal):
-                self._skip([entry])
-            else:
-                self._refuse(entry, hidden(refusal))
-            return
-        self._tools.links.present(entry, None, self._loaded)
-        change = diff(
-            entry.input,
-            None,
-            self._settings.null_handling,
-            self._settings.field_policy,
-            certain=False,
-        )
-        updated = self._tools.updates.run(entry.key, change)
-        if not updated.changes and (
-            not updated.refusal or updated.refusal.status == HTTPStatus.OK
-        ):
-            self._refuse(entry, hidden(refusal))
-            return
-        self._note_drift(entry, change)
-        self._take(entry, updated)
-
     def _put(self, entry: Entry, change: Change) -> None:
-        """Send one update."""
-        self._take(entry, self._tools.updates.run(entry.key, change))
+        """Send one update, and account for it.
 
-    def _take(self, entry: Entry, updated: Updated) -> None:
-        """Account for an update."""
-        if updated.refusal:
-            self._refuse(entry, updated.refusal)
+        What exists, says Upwell, but what no search shows may be another one that
+        exists, with the same e-mail address, say. So what an update does not reach is
+        rejected: it may well be in Upwell nowhere.
+        """
+        updated = self._tools.updates.run(entry.key, change)
+        refusal = updated.refusal
+        is_reached = updated.changes or (refusal and refusal.status != HTTPStatus.OK)
+        if entry.key in self._hidden and not is_reached:
+            refusal = self._hidden[entry.key]
+        if refusal:
+            self._refuse(entry, refusal)
             return
+        self._outcomes.never_shown.update(change.never_shown)
         self._outcomes.drift += (
-            DriftEntry(entry.key, one.property, one.held, one.wanted, "column")
+            DriftEntry(entry.key, *one)
             for one in updated.left_out
             # A null that Upwell never shows is no sign of a difference.
             if one.held is not None or one.wanted is not None
@@ -355,16 +309,13 @@ class BatchLoad:
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
         self._count(outcome, [entry], self._found, updated.changes)
 
-    def _note_drift(self, entry: Entry, change: Change) -> None:
-        self._outcomes.drift += drift_of(entry.key, change)
-        self._outcomes.never_shown.update(change.never_shown)
-
     def _refuse(self, entry: Entry, refusal: Refusal) -> None:
         self._rejects += [Reject.refused(row, refusal) for row in entry.rows]
 
-    def _skip(self, entries: Iterable[Entry]) -> None:
+    def _skip(self) -> None:
         """Leave customers alone that turned out to exist."""
-        skipped = list(entries)
+        there = self._found.keys() | self._hidden.keys()
+        skipped = [entry for entry in self._entries if entry.key in there]
         self._count(Outcome.SKIPPED, skipped, self._found)
         keys = [entry.key for entry in skipped]
         self._tools.links.forget(keys, self._loaded, self._waiting)

@@ -22,9 +22,10 @@ from target_upwell.customers.schema import (
 from target_upwell.upsert.plan import Change, Difference, Entry, is_empty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from target_upwell.delivery.batch import Row
+    from target_upwell.delivery.outcomes import DriftKind
     from target_upwell.resource import SourceKey
 
 Customer = dict[str, Any]
@@ -34,6 +35,7 @@ NullHandling = Literal["clear", "keep"]
 
 _NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
 _PARENT_NAMES = (BILL_TO, PARENT)
+_RELATIONS = frozenset(one.name for one in PROPERTIES.values() if not one.updatable)
 
 
 def body_of(customer_input: Mapping[str, Any]) -> bytes:
@@ -113,53 +115,65 @@ def diff(
     """
     change = Change()
     hidden_nulls: dict[str, None] = {}
-    rule_nulls: dict[str, None] = {}
-    for name, value in wanted.items():
-        if name in _NOT_COMPARED:
-            continue
-        known = PROPERTIES[name]
-        shown = held is not None and known.readable
-        own = held.get(name) if held is not None and shown else None
-        policy = (policies or {}).get(name, "overwrite")
-        if name == RULE:
-            rule_nulls = _diff_rule(
-                value, own if shown else {}, null_handling, policy, change
-            )
-        elif not known.updatable:
-            _diff_relation(Difference(name, own, value), policy, change, shown=shown)
-        elif _is_in_sync(name, value, own, null_handling, shown=shown):
+    for name, value, own, shown in _compared(wanted, held):
+        policy = policies.get(name.partition(".")[0], "") if policies else ""
+        if name in _RELATIONS:
+            if shown:
+                kind: DriftKind = "policy" if withholds(policy, own) else "relation"
+                change.left.append(Difference(name, own, value, kind))
+            elif policy in ("", "overwrite"):
+                change.never_shown.append(name)
+        elif (value is None and not null_clears(name, null_handling)) or (
+            shown and same(value, own)
+        ):
             continue
         elif withholds(policy, own, shown=shown):
             if shown:
-                change.withheld.append(Difference(name, own, value))
+                change.left.append(Difference(name, own, value, "policy"))
         elif value is None and not shown:
             hidden_nulls[name] = None
         else:
             change.columns[name] = value
             change.held[name] = own
-    unsure = held is None or not certain
-    if change or unsure:
-        change.columns.update(hidden_nulls | (rule_nulls if unsure else {}))
+    if change or held is None or not certain:
+        change.columns.update(hidden_nulls)
     return change
+
+
+def _compared(
+    wanted: Mapping[str, Any], held: Customer | None
+) -> Iterator[tuple[str, Any, Any, bool]]:
+    """Yield columns, and relations that are not seen to agree.
+
+    Each with its value, what Upwell holds, and whether it shows that. Of a customer
+    rule that Upwell has the columns are compared.
+    """
+    for name, value in wanted.items():
+        if name in _NOT_COMPARED:
+            continue
+        shown = held is not None and PROPERTIES[name].readable
+        own = held.get(name) if held is not None and shown else None
+        if name not in _RELATIONS:
+            yield name, value, own, shown
+        elif value is None:
+            continue
+        elif name != RULE:
+            if not (shown and _same_members(value["data"], own or [])):
+                yield name, value["data"], own or [], shown
+        elif shown and own is None:
+            columns = {n: one for n, one in value["data"].items() if one is not None}
+            if columns:
+                yield RULE, columns, None, shown
+        else:
+            rule = own or {}
+            for column, one in value["data"].items():
+                yield f"{RULE}.{column}", one, rule.get(column), column in rule
 
 
 def is_seen_whole(wanted: Mapping[str, Any], held: Customer) -> bool:
     """Return whether Upwell shows all that an input says, as the input says it."""
     change = diff(wanted, held, "clear", certain=False)
-    return not (change or change.relations or change.never_shown)
-
-
-def _is_in_sync(
-    name: str,
-    value: Any,  # noqa: ANN401 - any JSON value
-    own: Any,  # noqa: ANN401 - likewise
-    null_handling: NullHandling,
-    *,
-    shown: bool,
-) -> bool:
-    if value is None:
-        return not null_clears(name, null_handling) or (shown and own is None)
-    return shown and same(value, own)
+    return not (change or change.left or change.never_shown)
 
 
 def withholds(policy: str, own: Any, *, shown: bool = True) -> bool:  # noqa: ANN401
@@ -167,68 +181,6 @@ def withholds(policy: str, own: Any, *, shown: bool = True) -> bool:  # noqa: AN
     if policy == "fill_if_empty":
         return not shown or not is_empty(own)
     return policy == "create_only"
-
-
-def _diff_rule(
-    value: Any,  # noqa: ANN401 - any JSON value
-    held: Any,  # noqa: ANN401 - likewise
-    null_handling: NullHandling,
-    policy: str,
-    change: Change,
-) -> dict[str, None]:
-    """Compare a customer rule; without one in Upwell there is none to change.
-
-    Returns:
-        Nulls in columns that Upwell does not show; they are sent along with others.
-    """
-    members = value["data"] if value else {}
-    if held is None:
-        wanted = {
-            name: member for name, member in members.items() if member is not None
-        }
-        if wanted:
-            _leave(Difference(RULE, None, wanted), policy, change)
-        return {}
-    hidden_nulls: dict[str, None] = {}
-    sent = False
-    for name, member in members.items():
-        column = f"{RULE}.{name}"
-        shown = name in held
-        own = held.get(name)
-        if _is_in_sync(column, member, own, null_handling, shown=shown):
-            continue
-        if withholds(policy, own, shown=shown):
-            if shown:
-                change.withheld.append(Difference(column, own, member))
-        elif member is None and not shown:
-            hidden_nulls[column] = None
-        else:
-            change.columns[column] = member
-            change.held[column] = own
-            sent = True
-    if sent:
-        change.columns.update(hidden_nulls)
-    return hidden_nulls
-
-
-def _diff_relation(
-    difference: Difference, policy: str, change: Change, *, shown: bool
-) -> None:
-    """Compare a relation; differences are noted, since nothing can change it."""
-    name, held, wanted = difference
-    if not wanted:
-        return
-    if not shown:
-        if policy == "overwrite":
-            change.never_shown.append(name)
-    elif not _same_members(wanted["data"], held or []):
-        _leave(Difference(name, held or [], wanted["data"]), policy, change)
-
-
-def _leave(difference: Difference, policy: str, change: Change) -> None:
-    """Note a difference that nothing can change; a policy may want it so."""
-    kept = withholds(policy, difference.held)
-    (change.withheld if kept else change.relations).append(difference)
 
 
 def _same_members(wanted: list[Customer], held: list[Customer]) -> bool:

@@ -1,7 +1,7 @@
-"""A dry run: everything but writing. It sends searches and nothing else.
+"""A dry run: a real run on parts that send searches and write nothing.
 
-It reports what a real run would, in the same words, and shows the first customers and
-changes whole, so that a person can judge the stream map by them.
+It shows the first customers and changes whole, so that a person can judge the stream
+map by them.
 """
 
 from __future__ import annotations
@@ -9,42 +9,34 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
-from target_upwell.customers.schema import (
-    BILL_TO,
-    CUSTOMERS,
-    NAME,
-    PARENT,
-    PROPERTIES,
-    as_new,
-)
-from target_upwell.delivery.outcomes import (
-    Counted,
-    DriftEntry,
-    Outcome,
-    Reject,
-    in_order,
-)
-from target_upwell.delivery.tasks import Loaded
+from target_upwell.api.client import Client
+from target_upwell.api.replies import Update
+from target_upwell.customers.schema import CUSTOMERS, PROPERTIES
+from target_upwell.delivery.outcomes import Counted, Outcome
+from target_upwell.exceptions import GuardStop
 from target_upwell.reporting.words import counted
-from target_upwell.upsert.batch_load import NO_NAME
-from target_upwell.upsert.diff import diff, merge, parent_of, set_parent, withholds
-from target_upwell.upsert.updates import drift_of
+from target_upwell.upsert.diff import merge
+from target_upwell.upsert.guards import Guards
+from target_upwell.upsert.lookups import Lookups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
+    from target_upwell.api.rate_limiter import RateLimiter
+    from target_upwell.api.replies import Record
+    from target_upwell.api.retry import Retry
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch
-    from target_upwell.delivery.outcomes import Outcomes
-    from target_upwell.resource import SourceKey
-    from target_upwell.upsert.diff import Customer
+    from target_upwell.delivery.tasks import Loaded
+    from target_upwell.resource import Resource, SourceKey
     from target_upwell.upsert.duplicates import Duplicates
-    from target_upwell.upsert.guards import Guards
-    from target_upwell.upsert.lookups import Lookups
-    from target_upwell.upsert.plan import Change, Entry
+    from target_upwell.upsert.loader import Loader
+    from target_upwell.upsert.plan import Entry
 
 logger = logging.getLogger("target-upwell.dry-run")
 
@@ -54,215 +46,165 @@ SHOWN = 3
 """New customers and changes that are shown whole, each."""
 
 
-class DryRun:
-    """Plans batches and tells what would become of them; threads share it."""
+class DryClient(Client):
+    """A client that searches, and takes all writes without sending them.
+
+    Attributes:
+        taken: The bodies of what would be created, until somebody pops them.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        lookups: Lookups,
-        guards: Guards,
+        limiter: RateLimiter,
+        stop: threading.Event,
+        observe: Callable[..., None],
+    ) -> None:
+        super().__init__(settings, limiter, stop, observe)
+        self.taken: dict[SourceKey, bytes] = {}
+
+    def create(
+        self,
+        resource: Resource,
+        inputs: Mapping[SourceKey, bytes],
+        retry: Retry | None = None,  # noqa: ARG002 - nothing fails
+    ) -> list[Record]:
+        """Return the records that would be created."""
+        self.taken.update(inputs)
+        return [_new(resource, key) for key in inputs]
+
+    def update(self, *_: object) -> Update:
+        """Return what an update of a record that exists touches."""
+        return Update(1, 1)
+
+
+class DryGuards(Guards):
+    """Guards that stop nothing, so that the whole input is seen."""
+
+    def admit(self, looked_up: int, updated: Iterable[Iterable[str]]) -> bool:
+        """Take a plan into account; nothing has to wait."""
+        with suppress(GuardStop):
+            super().admit(looked_up, updated)
+        return False
+
+    def judge(self) -> None:
+        """Judge a run at its end."""
+        with suppress(GuardStop):
+            super().judge()
+
+
+class DryLookups(Lookups):
+    """Lookups that make sure, since no refusal tells of what they overlook.
+
+    They also find what the run would have created. Nothing else remembers that where
+    nothing is written, so the hashes of keys and inputs are kept.
+    """
+
+    def __init__(self, client: Client, resource: Resource, page: int) -> None:
+        super().__init__(client, resource, page)
+        self.created: dict[int, int] = {}
+
+    def find(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
+        """Find records as `find_surely` does."""
+        return self.find_surely(keys)
+
+    def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
+        """Find records, and those that would have been created."""
+        asked = list(keys)
+        new = {k: _new(self._resource, k) for k in asked if hash(k) in self.created}
+        return new | super().find_surely(key for key in asked if key not in new)
+
+
+class DryRun:
+    """Loads batches on such parts and shows what became of them; threads share it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: DryClient,
+        lookups: DryLookups,
+        loader: Loader,
         duplicates: Duplicates,
     ) -> None:
-        """Plan.
-
-        Args:
-            settings: How customers would be loaded.
-            lookups: Finds what exists.
-            guards: Would stop a run that does harm.
-            duplicates: Finds new customers that exist under another source key.
-        """
         self._settings = settings
-        self._lookups = lookups
-        self._guards = guards
+        self._taken = client.taken
+        self._created = lookups.created
+        self._loader = loader
         self._duplicates = duplicates
         self._lock = threading.Lock()
         self._changes: Counter[str] = Counter()
         self._shown: Counter[Outcome] = Counter()
-        # Of customers that would be created the hashes of key and input are kept:
-        # nothing else remembers them where nothing is written.
-        self._created: dict[int, int] = {}
-        self._without_parent: dict[SourceKey, tuple[SourceKey, str | None]] = {}
-        self.stopped_by: str | None = None
 
     def load(self, batch: Batch) -> Loaded:
-        """Plan a batch; whatever happens, return how far it came."""
-        loaded = Loaded(batch.sequence)
+        """Load a batch; whatever happens, return how far it came."""
+        entries = merge(batch.rows, self._settings.null_handling)
+        again = {e.key: e for e in entries if hash(e.key) in self._created}
+        rows = [row for row in batch.rows if row.key not in again or not row.input]
+        loaded = self._loader.load(replace(batch, rows=rows))
         try:
-            self._plan(batch, loaded.outcomes)
+            self._take(entries, loaded.outcomes.counted)
         except Exception as error:  # noqa: BLE001 - returned with what was done
-            loaded.failure = error
+            loaded.failure = loaded.failure or error
+        loaded.outcomes.counted += map(self._count_again, again.values())
         return loaded
 
-    def finish(self) -> Loaded:
-        """Return the links that would be set at the end, and the others as drift."""
-        loaded = Loaded()
-        self.stopped_by = self.stopped_by or self._guards.judge()
-        for child, (parent, held) in self._without_parent.items():
-            if hash(parent) in self._created:
-                loaded.outcomes.links += 1
-            else:
-                loaded.outcomes.drift.append(
-                    DriftEntry(child, PARENT, held, parent[1], "parent")
-                )
-        return loaded
-
-    def summary(self) -> None:
-        """Log which properties would change, and what would stop a run."""
+    def summary(self, stop: str) -> None:
+        """Log which properties would change, and what guard would stop a run."""
         for name, count in self._changes.most_common():
             those = counted(count, CUSTOMERS.singular, CUSTOMERS.name)
             logger.info("dry run: %s would change for %s", name, those)
         self._duplicates.report()
-        if self.stopped_by:
-            logger.warning("dry run: a guard would stop the run: %s", self.stopped_by)
+        if stop:
+            logger.warning("dry run: a guard would stop the run: %s", stop)
         logger.info("dry run: nothing was written, and no STATE goes out")
 
-    def _plan(self, batch: Batch, outcomes: Outcomes) -> None:
-        rejects = [
-            Reject.invalid(row, row.invalid) for row in batch.rows if row.invalid
-        ]
-        entries = merge(batch.rows, self._settings.null_handling)
-        parents = {parent for entry in entries if (parent := parent_of(entry))}
-        asked = dict.fromkeys((*(entry.key for entry in entries), *parents))
-        found = self._lookups.find_surely(asked)
-        existing, absent = self._split(entries, found, outcomes)
-        new: list[Entry] = []
-        for entry in absent:
-            if entry.input.get(NAME) or hash(entry.key) in self._created:
-                new.append(entry)
-            else:
-                rejects += [Reject.invalid(row, NO_NAME) for row in entry.rows]
-        created = self._note_created(new, outcomes)
-        changes = [self._change(entry, found, outcomes) for entry in existing]
-        for entry in created:
-            self._link(entry, None, found, outcomes)
-            self._show_new(entry)
-        verdict = self._guards.admit(
-            len(existing), [change.cleared() for change in changes if change]
-        )
-        outcomes.rejects = in_order(rejects, batch.rows)
-        with self._lock:
-            self.stopped_by = self.stopped_by or verdict.stop
+    def _count_again(self, entry: Entry) -> Counted:
+        """Count what would have been created before, and so be updated now."""
+        before, now = self._created[hash(entry.key)], hash(entry.body)
+        self._created[hash(entry.key)] = now
+        outcome = Outcome.UNCHANGED if before == now else Outcome.UPDATED
+        if self._settings.load_method == "append-only":
+            outcome = Outcome.SKIPPED
+        return Counted(entry.key, outcome, len(entry.rows))
+
+    def _take(self, entries: list[Entry], outcomes: list[Counted]) -> None:
+        """Show and remember what would be written, in the order of the stream."""
+        by_key = {one.key: one for one in outcomes}
+        created: list[Entry] = []
+        for entry in entries:
+            one = by_key.get(entry.key)
+            if one and one.outcome is Outcome.CREATED:
+                self._created[hash(entry.key)] = hash(entry.body)
+                created.append(entry)
+                new = json_codec.decode(self._taken.pop(entry.key))
+                lines = (f"{name}: {_shown(value)}" for name, value in new.items())
+                self._show(one, f"create {entry.rows[0].name}", lines)
+            elif one and one.outcome is Outcome.UPDATED:
+                changes = {n: b for n, b in one.changes.items() if b != (None, None)}
+                lines = (_change(name, *both) for name, both in changes.items())
+                self._show(one, f"update {entry.rows[0].name}", lines)
+                with self._lock:
+                    self._changes.update(changes.keys())
         self._duplicates.look(created)
 
-    def _split(
-        self,
-        entries: Sequence[Entry],
-        found: Mapping[SourceKey, Customer],
-        outcomes: Outcomes,
-    ) -> tuple[list[Entry], list[Entry]]:
-        """Return which exist and which don't, but for what the load method skips."""
-        existing = [entry for entry in entries if entry.key in found]
-        absent = [entry for entry in entries if entry.key not in found]
-        method = self._settings.load_method
-        if method == "append-only":
-            _count(Outcome.SKIPPED, existing, outcomes)
-            return [], absent
-        if method == "update-only":
-            _count(Outcome.SKIPPED, absent, outcomes)
-            return existing, []
-        return existing, absent
-
-    def _note_created(self, new: Sequence[Entry], outcomes: Outcomes) -> list[Entry]:
-        """Return those that come for the first time; the others would be updated."""
-        first: list[Entry] = []
-        for entry in new:
-            with self._lock:
-                before = self._created.get(hash(entry.key))
-                self._created[hash(entry.key)] = now = hash(entry.body)
-            if before is None:
-                first.append(entry)
-            else:
-                outcome = Outcome.UNCHANGED if before == now else Outcome.UPDATED
-                _count(outcome, [entry], outcomes)
-        _count(Outcome.CREATED, first, outcomes)
-        return first
-
-    def _link(
-        self,
-        entry: Entry,
-        held: Customer | None,
-        found: Mapping[SourceKey, Customer],
-        outcomes: Outcomes,
-    ) -> None:
-        """Resolve the parent as the real run would."""
-        parent = parent_of(entry)
+    def _show(self, one: Counted, what: str, lines: Iterable[str]) -> None:
         with self._lock:
-            self._without_parent.pop(entry.key, None)
-            if parent is None:
-                if BILL_TO in entry.input and PARENT not in entry.input:
-                    set_parent(entry, None)
-            elif parent in found:
-                set_parent(entry, found[parent]["id"])
-            elif hash(parent) in self._created:
-                set_parent(entry, f"(the id of {CUSTOMERS.singular} {parent[1]})")
-            else:
-                own = held.get(PARENT) if held else None
-                policy = self._settings.field_policy.get(PARENT, "overwrite")
-                if held and withholds(policy, own):
-                    drift = DriftEntry(entry.key, PARENT, own, parent[1], "policy")
-                    outcomes.drift.append(drift)
-                else:
-                    self._without_parent[entry.key] = parent, own
-
-    def _change(
-        self, entry: Entry, found: Mapping[SourceKey, Customer], outcomes: Outcomes
-    ) -> Change:
-        """Plan an existing customer."""
-        held = found[entry.key]
-        self._link(entry, held, found, outcomes)
-        change = diff(
-            entry.input,
-            held,
-            self._settings.null_handling,
-            self._settings.field_policy,
-        )
-        outcome = Outcome.UPDATED if change else Outcome.UNCHANGED
-        _count(outcome, [entry], outcomes)
-        outcomes.never_shown.update(change.never_shown)
-        outcomes.drift += drift_of(entry.key, change)
-        if change:
-            self._show_change(entry, change)
-        return change
-
-    def _show_new(self, entry: Entry) -> None:
-        with self._lock:
-            if self._may_show(Outcome.CREATED):
-                logger.info("dry run: would create %s:", entry.rows[0].name)
-                for name, value in as_new(entry.input).items():
-                    logger.info("dry run:     %s: %s", name, _shown(value))
-
-    def _show_change(self, entry: Entry, change: Change) -> None:
-        changes = {
-            name: (before, after)
-            for name, (before, after) in change.changes().items()
-            if before is not None or after is not None
-        }
-        with self._lock:
-            self._changes.update(changes.keys())
-            if self._may_show(Outcome.UPDATED):
-                logger.info("dry run: would update %s:", entry.rows[0].name)
-                for name, (before, after) in changes.items():
-                    logger.info(
-                        "dry run:     %s: %s -> %s",
-                        name,
-                        _shown(before) if _is_readable(name) else UNSHOWN,
-                        _shown(after),
-                    )
-
-    def _may_show(self, outcome: Outcome) -> bool:
-        self._shown[outcome] += 1
-        return self._shown[outcome] <= SHOWN
+            self._shown[one.outcome] += 1
+            if self._shown[one.outcome] <= SHOWN:
+                logger.info("dry run: would %s:", what)
+                for line in lines:
+                    logger.info("dry run:     %s", line)
 
 
-def _count(outcome: Outcome, entries: Iterable[Entry], outcomes: Outcomes) -> None:
-    outcomes.counted += (
-        Counted(entry.key, outcome, len(entry.rows)) for entry in entries
-    )
+def _new(resource: Resource, key: SourceKey) -> Record:
+    """Return a record that would have been created, as far as anybody asks for it."""
+    held = f"(the id of {resource.singular} {key[1]})"
+    return {"id": held, **dict(zip(resource.key, key, strict=True))}
 
 
-def _is_readable(name: str) -> bool:
-    return PROPERTIES[name.partition(".")[0]].readable
+def _change(name: str, before: Any, after: Any) -> str:  # noqa: ANN401 - JSON values
+    readable = PROPERTIES[name.partition(".")[0]].readable
+    return f"{name}: {_shown(before) if readable else UNSHOWN} -> {_shown(after)}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON value

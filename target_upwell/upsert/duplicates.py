@@ -41,12 +41,6 @@ class Duplicates:
     """Finds records that may be the same as new ones; threads share it."""
 
     def __init__(self, client: Client, resource: Resource) -> None:
-        """Look for duplicates.
-
-        Args:
-            client: Sends the searches.
-            resource: What they belong to.
-        """
         self._client = client
         self._resource = resource
         self._lock = threading.Lock()

@@ -24,7 +24,7 @@ from target_upwell.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Sequence
 
     from target_upwell.api.client import Client
     from target_upwell.api.replies import Record
@@ -50,11 +50,8 @@ class Searched(IntEnum):
 class _Group:
     """Records to post together.
 
-    Attributes:
-        entries: The records.
-        searched: How hard Upwell was searched for them.
-        retry: The retries, once an outcome was ambiguous. What is found after that may
-            have been created by this run, or may have been there all along.
+    The retries begin with an ambiguous outcome. What is found after that may have been
+    created by this run, or may have been there all along.
     """
 
     entries: list[Entry]
@@ -65,12 +62,12 @@ class _Group:
     def size(self) -> int:
         return ENVELOPE_BYTES + sum(len(entry.body) + 1 for entry in self.entries)
 
-    def halves(self, retry: Retry | None = None) -> Iterator[_Group]:
+    def halves(self) -> list[_Group]:
         middle = len(self.entries) // 2
-        for part in (self.entries[middle:], self.entries[:middle]):
-            yield _Group(part, self.searched, retry or self.retry)
+        parts = self.entries[middle:], self.entries[:middle]
+        return [_Group(part, self.searched, self.retry) for part in parts]
 
-    def without(self, gone: set[SourceKey]) -> _Group:
+    def without(self, gone: Container[SourceKey]) -> _Group:
         rest = [entry for entry in self.entries if entry.key not in gone]
         return _Group(rest, self.searched, self.retry)
 
@@ -108,15 +105,6 @@ class Inserts:
         resource: Resource,
         batch_size_bytes: int,
     ) -> None:
-        """Create records.
-
-        Args:
-            client: Sends the inserts.
-            lookups: Finds what exists.
-            refusals: Tells when there is no use in going on.
-            resource: What they belong to.
-            batch_size_bytes: Bytes in a body, at most.
-        """
         self._client = client
         self._lookups = lookups
         self._refusals = refusals
@@ -125,33 +113,23 @@ class Inserts:
         self._most_bytes = batch_size_bytes
 
     def run(self, entries: Sequence[Entry], searched: Searched) -> Inserted:
-        """Create records, each of them once; always return how far it came.
-
-        Args:
-            entries: What they are to be; a batch, so that one request holds it.
-            searched: How hard Upwell was searched for them.
-        """
+        """Create records, each of them once; always return how far it came."""
         result = Inserted()
         try:
-            self._create(_Group(list(entries), searched), result)
+            waiting = [_Group(list(entries), searched)]
+            while waiting:
+                group = waiting.pop()
+                if group.size > self._most_bytes and len(group.entries) > 1:
+                    waiting += group.halves()
+                elif group.entries:
+                    waiting += self._post(group, result)
             self._look_for_refused(result)
         except Exception as error:  # noqa: BLE001 - returned with what was done
             result.failure = error
         return result
 
-    def _create(self, whole: _Group, result: Inserted) -> None:
-        waiting = [whole]
-        while waiting:
-            group = waiting.pop()
-            if not group.entries:
-                continue
-            if group.size > self._most_bytes and len(group.entries) > 1:
-                waiting += group.halves()
-            else:
-                waiting += self._post(group, result)
-
-    def _post(self, group: _Group, result: Inserted) -> Iterator[_Group]:
-        """Post a group; what is left to do is yielded."""
+    def _post(self, group: _Group, result: Inserted) -> list[_Group]:
+        """Post a group, and return what is left to do."""
         try:
             records = self._client.create(
                 self._resource,
@@ -159,21 +137,21 @@ class Inserts:
                 group.retry,
             )
         except AmbiguousOutcome as ambiguous:
-            yield from self._after_ambiguous(group, ambiguous, result)
+            return self._after_ambiguous(group, ambiguous, result)
         except TooLarge:
-            yield from self._after_too_large(group, result)
+            return self._after_too_large(group, result)
         except Refused as refused:
-            yield from self._after_refusal(group, refused.refusal, result)
-        else:
-            self._refusals.accepted()
-            result.created.update((self._resource.key_of(one), one) for one in records)
+            return self._after_refusal(group, refused.refusal, result)
+        self._refusals.accepted()
+        result.created.update((self._resource.key_of(one), one) for one in records)
+        return []
 
     def _after_ambiguous(
         self, group: _Group, ambiguous: AmbiguousOutcome, result: Inserted
-    ) -> Iterator[_Group]:
+    ) -> list[_Group]:
         """Wait, look, and go on with what is not there."""
-        if group.retry is None:
-            group.retry = self._client.retry(str(self._resource.bulk))
+        what = str(self._resource.bulk)
+        group.retry = group.retry or self._client.retry(what)
         lasting = None
         try:
             group.retry.wait(str(ambiguous), ambiguous.pause, ambiguous.status)
@@ -188,53 +166,53 @@ class Inserts:
         group.searched = Searched.ONCE
         rest = self._turned_up(group, found, result)
         if lasting is None:
-            yield rest
-        elif len(rest.entries) == 1:
+            return [rest]
+        if len(rest.entries) == 1:
             self._refuse(rest.entries[0], lasting, result)
-        else:
-            # Searches succeed, so it may be about one row.
-            what = str(self._resource.bulk)
-            for half in rest.halves():
-                half.retry = self._client.retry(what, RETRIES_OF_A_HALF)
-                yield half
+            return []
+        # Searches succeed, so it may be about one row.
+        halves = rest.halves()
+        for half in halves:
+            half.retry = self._client.retry(what, RETRIES_OF_A_HALF)
+        return halves
 
-    def _after_too_large(self, group: _Group, result: Inserted) -> Iterator[_Group]:
+    def _after_too_large(self, group: _Group, result: Inserted) -> list[_Group]:
         if len(group.entries) == 1:
             words = f"this {self._resource.singular} alone is too large for Upwell"
             refusal = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "", words)
             result.refused.append((group.entries[0], refusal))
-            return
-        halves = list(group.halves())
+            return []
+        halves = group.halves()
         with self._lock:
             larger = max(half.size for half in halves)
             self._most_bytes = min(self._most_bytes, larger)
-        yield from halves
+        return halves
 
     def _after_refusal(
         self, group: _Group, refusal: Refusal, result: Inserted
-    ) -> Iterator[_Group]:
+    ) -> list[_Group]:
         if refusal.unknown_field in self._resource.properties:
             raise RunError(
                 f"{refusal.unknown_field}: Upwell does not let this API key set it "
                 f"when it creates a {self._resource.singular} ({refusal.message}); "
                 "remove it from the stream map, or ask Upwell for the permission"
             )
+        first, is_alone = group.entries[0], len(group.entries) == 1
         if refusal.is_uniqueness:
             found = self._search_harder(group)
             if found:
-                yield self._turned_up(group, found, result)
-            elif len(group.entries) == 1:
-                result.hidden.append((group.entries[0], refusal))
-            else:
-                yield from group.halves()
+                return [self._turned_up(group, found, result)]
+            if is_alone:
+                result.hidden.append((first, refusal))
+                return []
+        elif is_alone:
+            self._refuse(first, refusal, result)
+            return []
         elif refusal.row is not None and refusal.row < len(group.entries):
             bad = group.entries[refusal.row]
             self._refuse(bad, refusal, result)
-            yield group.without({bad.key})
-        elif len(group.entries) == 1:
-            self._refuse(group.entries[0], refusal, result)
-        else:
-            yield from group.halves()
+            return [group.without({bad.key})]
+        return group.halves()
 
     def _refuse(self, entry: Entry, refusal: Refusal, result: Inserted) -> None:
         """Note what was refused by itself.
@@ -251,20 +229,19 @@ class Inserts:
 
     def _look_for_refused(self, result: Inserted) -> dict[SourceKey, Record]:
         """Find those of the refused that exist: the update may be welcome."""
-        refused = {entry.key: (entry, refusal) for entry, refusal in result.refused}
-        found = self._lookups.find_surely(refused)
+        found = self._lookups.find_surely(entry.key for entry, _ in result.refused)
         result.existing.update(found)
-        result.refused = [pair for key, pair in refused.items() if key not in found]
+        result.refused = [one for one in result.refused if one[0].key not in found]
         return found
 
     def _search_harder(self, group: _Group) -> dict[SourceKey, Record]:
         """Search for a group that holds a record which exists."""
         found: dict[SourceKey, Record] = {}
         keys = [entry.key for entry in group.entries]
-        if group.searched < Searched.ONCE:
+        if group.searched is Searched.NOT:
             group.searched = Searched.ONCE
             found = self._lookups.find(keys)
-        if not found and group.searched < Searched.FULLY:
+        if not found and group.searched is Searched.ONCE:
             group.searched = Searched.FULLY
             found = self._lookups.find_hidden(keys)
         return found
@@ -273,8 +250,5 @@ class Inserts:
         self, group: _Group, found: dict[SourceKey, Record], result: Inserted
     ) -> _Group:
         """Sort out those that exist, and return the rest."""
-        for entry in group.entries:
-            record = found.get(entry.key)
-            if record is not None:
-                (result.unclear if group.retry else result.existing)[entry.key] = record
-        return group.without(set(found))
+        (result.unclear if group.retry else result.existing).update(found)
+        return group.without(found)

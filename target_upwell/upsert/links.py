@@ -47,15 +47,6 @@ class Links:
         updates: Updates,
         writers: Workers,
     ) -> None:
-        """Link customers.
-
-        Args:
-            settings: How.
-            parents: Keeps who waits for whom.
-            lookups: Finds parents.
-            updates: Sets links.
-            writers: Run updates at the same time.
-        """
         self._settings = settings
         self._parents = parents
         self._lookups = lookups
@@ -65,13 +56,10 @@ class Links:
         self._said_that_state_waits = False
 
     def wanted(self, entries: Iterable[Entry], loaded: Loaded) -> set[SourceKey]:
-        """Note what links the customers of a batch ask for.
+        """Note what links the customers of a batch ask for; return parents to look up.
 
         Each is noted before its parent is looked up, so that a parent that is created
         in between finds its children.
-
-        Returns:
-            The parents to look up.
         """
         unknown: set[SourceKey] = set()
         for entry in entries:
@@ -89,23 +77,25 @@ class Links:
                 unknown.add(parent)
         return unknown
 
-    def link(self, customers: Found, entries: Iterable[Entry], loaded: Loaded) -> None:
-        """Link the entries that bill to one of these customers."""
+    def turned_up(
+        self,
+        customers: Found,
+        entries: Iterable[Entry],
+        loaded: Loaded,
+        parents: Collection[SourceKey] = (),
+    ) -> None:
+        """Link those who bill to customers that exist in Upwell.
+
+        Args:
+            customers: The customers that exist.
+            entries: Those of the batch that can still be linked by themselves.
+            loaded: Takes the tasks that link the others who wait.
+            parents: Those that were looked up as parents.
+        """
         for entry in entries:
             parent = parent_of(entry)
             if parent is not None and parent in customers:
                 self._link(entry, parent, customers[parent]["id"], loaded)
-
-    def set_waiting(
-        self, customers: Found, loaded: Loaded, parents: Collection[SourceKey] = ()
-    ) -> None:
-        """Make tasks of the links that waited for these customers.
-
-        Args:
-            customers: Customers that exist in Upwell.
-            loaded: Takes the tasks that set them.
-            parents: Those that were looked up as parents.
-        """
         ids = {key: customer["id"] for key, customer in customers.items()}
         due = self._parents.links_to(ids, parents)
         # A few at a time: each task waits for all its children.
@@ -116,21 +106,15 @@ class Links:
             loaded.due.append(Task(partial(self._set_all, links), keys))
 
     def present(self, entry: Entry, customer: Customer | None, loaded: Loaded) -> None:
-        """Note whom an existing customer bills to; a field policy may keep that.
-
-        Args:
-            entry: The customer.
-            customer: As Upwell shows it; None for one that exists unseen.
-            loaded: Takes what is not to be set as drift.
-        """
+        """Note whom an existing customer bills to; a field policy may keep that."""
         if not self._parents:
             return
         held = customer.get(PARENT) if customer else None
         policy = self._settings.field_policy.get(PARENT, "overwrite")
         if withholds(policy, held, shown=customer is not None):
             waiting = self._parents.resolve(entry.key)
-            _release(waiting, loaded)
             if waiting:
+                _release(waiting, loaded)
                 loaded.outcomes.drift.append(
                     DriftEntry(entry.key, PARENT, held, waiting.parent[1], "policy")
                 )
@@ -147,28 +131,28 @@ class Links:
         """Return what earlier versions of the customers of a batch wait for."""
         if not self._parents:
             return {}
-        found = {entry.key: self._parents.waiting(entry.key) for entry in entries}
-        return {key: waiting for key, waiting in found.items() if waiting}
+        found = ((entry.key, self._parents.waiting(entry.key)) for entry in entries)
+        return {key: waiting for key, waiting in found if waiting}
 
     def forget(
         self,
         keys: Iterable[SourceKey | None],
         loaded: Loaded,
-        before: Mapping[SourceKey, Waiting] | None = None,
+        before: Mapping[SourceKey, Waiting],
     ) -> int:
-        """Have customers of a batch wait as before: this version was not loaded.
+        """Have customers wait as before: this version of them was not loaded.
 
         Args:
             keys: The customers.
             loaded: What comes of the batch.
-            before: What earlier versions waited for, if this one took that over.
+            before: What earlier versions waited for, as far as this one took that over.
 
         Returns:
             How many of them waited because of this version.
         """
         forgotten = 0
         for key in dict.fromkeys(filter(None, keys)):
-            now, earlier = self._parents.waiting(key), (before or {}).get(key)
+            now, earlier = self._parents.waiting(key), before.get(key)
             if now and now.sequence != loaded.sequence:
                 continue
             forgotten += self._parents.resolve(key) is not None
@@ -179,10 +163,8 @@ class Links:
 
     def count_waiting(self, entries: Iterable[Entry], loaded: Loaded) -> None:
         """Hold a batch back once for each of its customers that still waits."""
-        if not self._parents or loaded.sequence is None:
-            return
-        keys = (entry.key for entry in entries)
-        loaded.pending = self._parents.count(keys, loaded.sequence)
+        waiting = self.waiting(entries).values()
+        loaded.pending = sum(one.sequence == loaded.sequence for one in waiting)
         if not loaded.pending:
             return
         with self._lock:
@@ -209,7 +191,7 @@ class Links:
         for start in range(0, len(parents), size):
             page = parents[start : start + size]
             found = self._lookups.find_surely(page)
-            self.set_waiting(found, loaded, page)
+            self.turned_up(found, (), loaded, page)
             for parent in page:
                 if parent not in found:
                     for child in self._parents.waiting_children(parent):

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.tasks import Loaded, Task
-from target_upwell.exceptions import GuardStop
 from target_upwell.upsert.batch_load import BatchLoad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from target_upwell.delivery.batch import Batch
+    from target_upwell.resource import SourceKey
     from target_upwell.upsert.batch_load import Tools
 
 
@@ -25,11 +25,6 @@ class Loader:
     """Loads batches of customers; threads share it, one batch each."""
 
     def __init__(self, tools: Tools) -> None:
-        """Load customers.
-
-        Args:
-            tools: What to load them with.
-        """
         self._tools = tools
 
     def load(self, batch: Batch) -> Loaded:
@@ -42,9 +37,10 @@ class Loader:
         loaded = Loaded(batch.sequence)
         try:
             keys = dict.fromkeys(row.key for row in batch.rows if row.key and row.input)
-            older, held = self._tools.put_off.take_over(keys)
+            taken = self._tools.put_off.take(keys)
+            older = [row for one in taken.values() for row in one.update.entry.rows]
             load = BatchLoad(self._tools, [*older, *batch.rows], loaded)
-            load.run(held)
+            load.run(taken)
             if not load.is_unjudged:
                 loaded.due += self._put_off_tasks()
         except Exception as error:  # noqa: BLE001 - returned with what was done
@@ -52,26 +48,28 @@ class Loader:
         return loaded
 
     def finish(self) -> Loaded:
-        """Judge what is put off, at the end of the stream; what passes becomes due."""
-        loaded = Loaded()
-        why = self._tools.guards.judge()
-        if why:
-            loaded.failure = GuardStop(why)
-        else:
-            loaded.due += self._put_off_tasks()
-        return loaded
+        """Judge what is put off, at the end of the stream; what passes becomes due.
+
+        Raises:
+            GuardStop: If it does not pass.
+        """
+        self._tools.guards.judge()
+        return Loaded(due=list(self._put_off_tasks()))
 
     def _put_off_tasks(self) -> Iterator[Task]:
-        for sequence, customers in self._tools.put_off.become_due().items():
+        for sequence, customers in self._tools.put_off.by_batch().items():
             keys = {held_key(CUSTOMERS.name, key) for key in customers}
-            yield Task(partial(self._catch_up, sequence), keys)
+            yield Task(partial(self._catch_up, sequence, customers), keys)
 
-    def _catch_up(self, sequence: int) -> Loaded:
-        """Send what was put off of a batch, as far as no newer version took it over."""
-        updates, held = self._tools.put_off.pop(sequence)
-        loaded = Loaded(sequence if updates else None, released=held)
-        if updates:
-            held.remove(sequence)  # that hold ends when the batch is recorded
+    def _catch_up(self, sequence: int, customers: Sequence[SourceKey]) -> Loaded:
+        """Send what was put off of a batch, as far as that is not done yet."""
+        taken = self._tools.put_off.take(customers)
+        if not taken:
+            return Loaded()
+        updates = [one.update for one in taken.values()]
+        held = [number for one in taken.values() for number in one.holds]
+        held.remove(sequence)  # that hold ends when the batch is recorded
+        loaded = Loaded(sequence, released=held)
         try:
             rows = [row for one in updates for row in one.entry.rows]
             BatchLoad(self._tools, rows, loaded).catch_up(updates)

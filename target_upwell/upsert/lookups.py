@@ -1,8 +1,8 @@
 """Which records of a batch Upwell holds: searches by source key.
 
 A search may show fewer records than there are, because it is capped, so "not found"
-is a guess. The class learns how many a search gives at most, and knows when guessing
-that all are new, without a search, is worth it.
+is a guess. The class learns how many a search gives at most; another one learns when
+guessing that all are new, without a search, is worth it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from target_upwell.exceptions import Refused, RunError, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from target_upwell.api.client import Client
     from target_upwell.api.replies import Record
@@ -25,16 +25,9 @@ FEWEST_PLAUSIBLE_CAP = 10
 
 
 class Lookups:
-    """Searches over the whole run; threads share it."""
+    """Searches over the whole run, for a page of keys at most; threads share it."""
 
     def __init__(self, client: Client, resource: Resource, page: int) -> None:
-        """Look records up.
-
-        Args:
-            client: Sends the searches.
-            resource: What they belong to.
-            page: Keys to ask for in one search, at most.
-        """
         self._client = client
         self._resource = resource
         self._lock = threading.Lock()
@@ -48,7 +41,7 @@ class Lookups:
     def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
         """Find records where "not found" must be more than a guess."""
         asked = list(keys)
-        found = self.find(asked)
+        found = self._find(asked, self._page)
         return found | self.find_hidden(key for key in asked if key not in found)
 
     def find_hidden(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
@@ -83,18 +76,17 @@ class Lookups:
         return min(self._page, max(self._most_given, FEWEST_PLAUSIBLE_CAP))
 
     def _find(self, keys: Iterable[SourceKey], size: int) -> dict[SourceKey, Record]:
+        asked = list(keys)
         by_system: dict[str, list[str]] = defaultdict(list)
-        for system, source_id in keys:
+        for system, source_id in asked:
             by_system[system].append(source_id)
-        asked = {(system, i) for system, ids in by_system.items() for i in ids}
-        return {
-            key: record
-            for system, ids in by_system.items()
-            for page in _pages(ids, size)
-            for record in self._search(system, page)
-            # One that was not asked for says nothing about those that were.
-            if (key := self._resource.key_of(record)) in asked
-        }
+        found: dict[SourceKey, Record] = {}
+        for system, ids in by_system.items():
+            for start in range(0, len(ids), size):
+                for record in self._search(system, ids[start : start + size]):
+                    found[self._resource.key_of(record)] = record
+        # One that was not asked for says nothing about those that were.
+        return {key: found[key] for key in asked if key in found}
 
     def _search(self, system: str, ids: Sequence[str]) -> list[Record]:
         try:
@@ -123,11 +115,11 @@ class NewcomerGuess:
     """Whether to leave the lookup out, since the last batches held only new records.
 
     A wrong guess costs a refused request, so each one doubles the number of such
-    batches that it takes to guess again.
+    batches that it takes to guess again. Threads share it; where one overlooks what
+    another learns, a lookup more or less does no harm.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._streak = 0
         self._needed = 1
 
@@ -137,18 +129,7 @@ class NewcomerGuess:
         return self._streak >= self._needed
 
     def learn(self, *, all_new: bool, guessed: bool) -> None:
-        """Learn from how a batch turned out.
-
-        Args:
-            all_new: Whether none of its records was there before.
-            guessed: Whether the lookup was left out.
-        """
-        with self._lock:
-            self._streak = self._streak + 1 if all_new else 0
-            if guessed and not all_new:
-                self._needed *= 2
-
-
-def _pages(ids: Sequence[SourceKey] | Sequence[str], size: int) -> Iterator[list]:  # type: ignore[type-arg]
-    for start in range(0, len(ids), size):
-        yield list(ids[start : start + size])
+        """Learn whether all of a batch were new, and whether that had been guessed."""
+        self._streak = self._streak + 1 if all_new else 0
+        if guessed and not all_new:
+            self._needed *= 2

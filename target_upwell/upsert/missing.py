@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from target_upwell.api.client import Client
     from target_upwell.api.replies import Record
     from target_upwell.config import Settings
+    from target_upwell.delivery.outcomes import Outcomes
     from target_upwell.delivery.workers import Workers
     from target_upwell.resource import Resource, SourceKey
-    from target_upwell.upsert.updates import Updated, Updates
+    from target_upwell.upsert.updates import Updates
 
 logger = logging.getLogger("target-upwell")
 
@@ -47,15 +48,6 @@ class Missing:
         writers: Workers,
         resource: Resource,
     ) -> None:
-        """Look for missing records.
-
-        Args:
-            settings: What becomes of them, and of how many.
-            client: Walks the account.
-            updates: Marks them as deleted.
-            writers: Run updates at the same time.
-            resource: What they belong to.
-        """
         self._settings = settings
         self._client = client
         self._updates = updates
@@ -67,11 +59,7 @@ class Missing:
         self.excess: GuardStop | None = None
 
     def see(self, key: SourceKey) -> None:
-        """Take the source key of a record that came.
-
-        Raises:
-            RunError: If it can't be kept.
-        """
+        """Take the source key of a record that came."""
         if key[0] == self._settings.source_system:
             self._ids.see(key[1])
 
@@ -94,7 +82,7 @@ class Missing:
             )
             self._marks = False
         self._now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        return Loaded(due=[self._page_after("")])
+        return Loaded(due=[Task(partial(self._report_page, ""), frozenset())])
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -145,9 +133,6 @@ class Missing:
                 return self._search(where)
         raise RunError(f"missing_customers: {why}; set it to ignore")
 
-    def _page_after(self, source_id: str) -> Task:
-        return Task(partial(self._report_page, source_id), frozenset())
-
     def _report_page(self, after: str) -> Loaded:
         """Report some of the missing, and mark them as deleted if that is wanted."""
         loaded = Loaded()
@@ -159,36 +144,32 @@ class Missing:
         else:
             why = WOULD_BE_MARKED if self._marks else ""
             loaded.outcomes.drift += (self._drift(one, why) for one in page)
-        loaded.due.append(self._page_after(page[-1].id))
+        loaded.due.append(Task(partial(self._report_page, page[-1].id), frozenset()))
         return loaded
 
     def _mark_page(self, page: list[Held], loaded: Loaded) -> None:
-        done: dict[str, Updated] = {}
+        outcomes = loaded.outcomes
         try:
-            self._writers.in_parallel(partial(self._mark, one, done) for one in page)
+            self._writers.in_parallel(
+                partial(self._mark, one, outcomes) for one in page
+            )
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
-        outcomes = loaded.outcomes
-        for one in page:
-            if one.id not in done:
-                continue
-            updated = done[one.id]
-            if not updated.changes:
-                why = f"{self._resource.deleted} can't be updated by this API key"
-                why = updated.refusal.message if updated.refusal else why
-                outcomes.drift.append(self._drift(one, why))
-                continue
-            key, upwell_id = self._key(one), one.upwell_id
+        outcomes.deleted = len(outcomes.counted)
+        outcomes.drift.sort(key=lambda one: one.key)
+
+    def _mark(self, one: Held, outcomes: Outcomes) -> None:
+        name, key = self._resource.deleted, self._key(one)
+        updated = self._updates.run(key, Change({name: self._now}, {name: None}))
+        if updated.changes:
             outcomes.counted.append(
-                Counted(key, Outcome.UPDATED, 0, upwell_id, updated.changes)
+                Counted(key, Outcome.UPDATED, 0, one.upwell_id, updated.changes)
             )
             outcomes.drift.append(self._drift(one, MARKED, self._now))
-        outcomes.deleted = len(outcomes.counted)
-
-    def _mark(self, one: Held, done: dict[str, Updated]) -> None:
-        name = self._resource.deleted
-        change = Change({name: self._now}, {name: None})
-        done[one.id] = self._updates.run(self._key(one), change)
+        else:
+            why = f"{name} can't be updated by this API key"
+            why = updated.refusal.message if updated.refusal else why
+            outcomes.drift.append(self._drift(one, why))
 
     def _drift(self, one: Held, why: str, deleted: str | None = None) -> DriftEntry:
         name = self._resource.deleted

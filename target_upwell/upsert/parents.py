@@ -14,7 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from target_upwell.resource import SourceKey
 
@@ -59,6 +59,10 @@ class PendingParents:
         self._waiting: dict[SourceKey, Waiting] = {}
         self._children: dict[SourceKey, dict[SourceKey, None]] = {}
 
+    def __bool__(self) -> bool:
+        """Return whether any child waits."""
+        return bool(self._waiting)
+
     def parent_id(self, parent: SourceKey) -> str | None:
         """Return the Upwell id of a parent, if it is known."""
         with self._lock:
@@ -78,9 +82,8 @@ class PendingParents:
         """
         with self._lock:
             replaced = self._drop(child)
-            self._waiting[child] = Waiting(parent, sequence)
             is_first = parent not in self._children
-            self._children.setdefault(parent, {})[child] = None
+            self._wait(child, Waiting(parent, sequence))
             return is_first, replaced
 
     def resolve(
@@ -88,9 +91,7 @@ class PendingParents:
     ) -> Waiting | None:
         """Return what a child waited for, and have it wait no longer.
 
-        Args:
-            child: The child.
-            parent: Only if this is still the parent that it waits for.
+        Where a parent is given, only if this is still the one that it waits for.
         """
         with self._lock:
             waiting = self._waiting.get(child)
@@ -101,8 +102,7 @@ class PendingParents:
     def restore(self, child: SourceKey, waiting: Waiting) -> None:
         """Have a child that waits for nobody wait again as it did before."""
         with self._lock:
-            self._waiting[child] = waiting
-            self._children.setdefault(waiting.parent, {})[child] = None
+            self._wait(child, waiting)
 
     def note(
         self, child: SourceKey, held: str | None, child_id: str | None = None
@@ -118,52 +118,39 @@ class PendingParents:
         with self._lock:
             return self._waiting.get(child)
 
-    def count(self, children: Iterable[SourceKey], sequence: int) -> int:
-        """Count those of some children that still wait and hold back a batch."""
-        with self._lock:
-            waiting = (self._waiting.get(child) for child in children)
-            return sum(1 for one in waiting if one and one.sequence == sequence)
-
     def links_to(
         self, customers: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
     ) -> list[Link]:
-        """Return the links to customers that exist in Upwell, as far as somebody waits.
+        """Return the links that can be set now; the children wait until resolved.
 
         Args:
-            customers: Their source keys, and their Upwell ids.
+            customers: Source keys of customers that exist, and their Upwell ids.
             parents: Those that were looked up as parents, to be kept.
-
-        Returns:
-            The links that can be set now. Their children wait until they are resolved.
         """
         due: list[Link] = []
         with self._lock:
             for key, upwell_id in customers.items():
                 children = self._children.get(key, ())
                 if children or key in parents:
-                    self._remember(key, upwell_id)
+                    self._known[key] = upwell_id
                 due += (Link(child, key, upwell_id) for child in children)
+            while len(self._known) > MOST_KNOWN_PARENTS:
+                self._known.popitem(last=False)
         return due
-
-    def __bool__(self) -> bool:
-        """Whether any child waits."""
-        return bool(self._waiting)
 
     def parents(self) -> list[SourceKey]:
         """Return the parents that somebody waits for."""
         with self._lock:
             return list(self._children)
 
-    def waiting_children(self, parent: SourceKey) -> dict[SourceKey, Waiting]:
+    def waiting_children(self, parent: SourceKey) -> list[SourceKey]:
         """Return the children that wait for a parent."""
         with self._lock:
-            children = self._children.get(parent, ())
-            return {child: self._waiting[child] for child in children}
+            return list(self._children.get(parent, ()))
 
-    def _remember(self, parent: SourceKey, parent_id: str) -> None:
-        self._known[parent] = parent_id
-        if len(self._known) > MOST_KNOWN_PARENTS:
-            self._known.popitem(last=False)
+    def _wait(self, child: SourceKey, waiting: Waiting) -> None:
+        self._waiting[child] = waiting
+        self._children.setdefault(waiting.parent, {})[child] = None
 
     def _drop(self, child: SourceKey) -> Waiting | None:
         waiting = self._waiting.pop(child, None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from target_upwell.delivery.batch import Row
+    from target_upwell.delivery.outcomes import DriftKind
     from target_upwell.resource import SourceKey
 
 
@@ -31,11 +32,12 @@ class Entry:
 
 
 class Difference(NamedTuple):
-    """A property that differs and that is not updated."""
+    """A property that differs and that is not updated, and what kind of drift it is."""
 
     property: str
     held: Any
     wanted: Any
+    kind: DriftKind
 
 
 @dataclass(slots=True)
@@ -46,16 +48,15 @@ class Change:
         columns: Columns to set, by property; one of the related row is named after the
             property that holds the row, as in `customerRule.dueOption`.
         held: What Upwell shows of each of them; nothing if it shows none.
-        relations: Relations that differ and can't be changed.
-        withheld: Differences that a field policy keeps from being sent.
+        left: Differences in relations, which can't be changed, and those that a field
+            policy keeps from being sent.
         never_shown: Relations that Upwell never shows, so nobody knows whether they
             differ.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
-    relations: list[Difference] = field(default_factory=list)
-    withheld: list[Difference] = field(default_factory=list)
+    left: list[Difference] = field(default_factory=list)
     never_shown: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -73,6 +74,22 @@ class Change:
             for name, (before, after) in self.changes().items()
             if is_empty(after) and not is_empty(before)
         ]
+
+
+class Planned(NamedTuple):
+    """What to do about one existing record.
+
+    Attributes:
+        entry: The record.
+        input: Its input, as it was when this was planned.
+        held: What Upwell shows of it; None where it exists unseen.
+        change: What an update has to change.
+    """
+
+    entry: Entry
+    input: dict[str, Any]
+    held: dict[str, Any] | None
+    change: Change
 
 
 def is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -8,34 +8,25 @@ both, and when.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_upwell.delivery.batch import Row
     from target_upwell.resource import SourceKey
-    from target_upwell.upsert.plan import Change, Entry
+    from target_upwell.upsert.plan import Planned
 
 
-class Planned(NamedTuple):
-    """What to do about one existing record.
+class Waiting(NamedTuple):
+    """An update that waits, and the batches that it holds back, its own the last."""
 
-    Attributes:
-        entry: The record.
-        input: Its input, as it was when this was planned.
-        held: What Upwell shows of it.
-        change: What an update has to change.
-    """
-
-    entry: Entry
-    input: dict[str, Any]
-    held: dict[str, Any]
-    change: Change
+    update: Planned
+    holds: list[int]
 
 
 class PutOff:
-    """Updates that are put off, by the batches that they belong to; threads share it.
+    """Updates that are put off; threads share it.
 
     Who calls it holds the keys of the records, so that none of them is loaded by
     somebody else meanwhile.
@@ -43,71 +34,30 @@ class PutOff:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[int, dict[SourceKey, Planned]] = {}
-        self._batch_of: dict[SourceKey, int] = {}
-        self._older: dict[SourceKey, list[int]] = {}
-        self._due: set[int] = set()
+        self._waiting: dict[SourceKey, Waiting] = {}
 
     def add(
         self,
         sequence: int,
-        updates: Sequence[Planned],
-        older: Mapping[SourceKey, list[int]],
+        updates: Iterable[Planned],
+        taken: Mapping[SourceKey, Waiting],
     ) -> None:
-        """Put off some updates of a batch, which has none put off yet.
-
-        Args:
-            sequence: The batch.
-            updates: The updates.
-            older: The batches that rows were taken over from, by record.
-        """
+        """Put off updates of a batch, some of which were taken in an older version."""
         with self._lock:
-            self._waiting[sequence] = {one.entry.key: one for one in updates}
-            for one in updates:
-                key = one.entry.key
-                self._batch_of[key] = sequence
-                if key in older:
-                    self._older[key] = older[key]
+            for update in updates:
+                key = update.entry.key
+                older = taken[key].holds if key in taken else []
+                self._waiting[key] = Waiting(update, [*older, sequence])
 
-    def take_over(
-        self, keys: Iterable[SourceKey]
-    ) -> tuple[list[Row], dict[SourceKey, list[int]]]:
-        """Return the rows of records that come in a newer version, put off no more.
-
-        Returns:
-            The rows, and by record the batches that they hold back.
-        """
-        rows: list[Row] = []
-        held: dict[SourceKey, list[int]] = {}
+    def take(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Waiting]:
+        """Return what is put off of some records, and put it off no longer."""
         with self._lock:
-            for key in keys:
-                sequence = self._batch_of.pop(key, None)
-                if sequence is None:
-                    continue
-                batch = self._waiting[sequence]
-                rows += batch.pop(key).entry.rows
-                held[key] = [*self._older.pop(key, ()), sequence]
-                if not batch:
-                    del self._waiting[sequence]
-        return rows, held
+            return {key: self._waiting.pop(key) for key in keys if key in self._waiting}
 
-    def become_due(self) -> dict[int, list[SourceKey]]:
-        """Return the records of each batch whose turn has come, once."""
+    def by_batch(self) -> Mapping[int, Sequence[SourceKey]]:
+        """Return the records of each batch that are put off."""
+        batches = defaultdict(list)
         with self._lock:
-            new = self._waiting.keys() - self._due
-            self._due |= new
-            return {sequence: list(self._waiting[sequence]) for sequence in new}
-
-    def pop(self, sequence: int) -> tuple[list[Planned], list[int]]:
-        """Return what is still put off of a batch, and put it off no longer.
-
-        Returns:
-            The updates, and the batches that they hold back.
-        """
-        held: list[int] = []
-        with self._lock:
-            updates = list(self._waiting.pop(sequence, {}).values())
-            for one in updates:
-                del self._batch_of[one.entry.key]
-                held += [*self._older.pop(one.entry.key, ()), sequence]
-            return updates, held
+            for key, waiting in self._waiting.items():
+                batches[waiting.holds[-1]].append(key)
+        return batches

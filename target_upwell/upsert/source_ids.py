@@ -37,7 +37,7 @@ class Held(NamedTuple):
 class SourceIds:
     """Compares the ids of the source with those of the account.
 
-    One thread at a time may use it.
+    One thread at a time may use it. Where the disk fails its methods raise `RunError`.
     """
 
     def __init__(self) -> None:
@@ -45,22 +45,14 @@ class SourceIds:
         self._buffer: list[tuple[str]] = []
 
     def see(self, source_id: str) -> None:
-        """Take an id that the source named; as often as it likes.
-
-        Raises:
-            RunError: If it can't be written to the disk.
-        """
+        """Take an id that the source named; as often as it likes."""
         self._buffer.append((source_id,))
         if len(self._buffer) >= BUFFERED:
             with self._open():
                 pass
 
     def hold(self, records: Iterable[Held]) -> bool:
-        """Take records of the account, and return whether any of them is new.
-
-        Raises:
-            RunError: If they can't be written to the disk.
-        """
+        """Take records of the account, and return whether any of them is new."""
         with self._open() as database:
             cursor = database.executemany(
                 "INSERT OR IGNORE INTO held VALUES (?, ?)", records
@@ -68,25 +60,13 @@ class SourceIds:
             return cursor.rowcount > 0
 
     def count_missing(self) -> int:
-        """Return how many records of the account the source did not name.
-
-        Raises:
-            RunError: If the disk fails.
-        """
+        """Return how many records of the account the source did not name."""
         with self._open() as database:
             (count,) = database.execute(f"SELECT count(*) {_MISSING}").fetchone()
             return int(count)
 
     def missing(self, after: str, most: int) -> list[Held]:
-        """Return records of the account that the source did not name, by their ids.
-
-        Args:
-            after: The last one of the page before; "" for the first page.
-            most: How many to return.
-
-        Raises:
-            RunError: If the disk fails.
-        """
+        """Return so many records that the source did not name, by their ids."""
         with self._open() as database:
             found = database.execute(
                 f"SELECT id, upwell_id {_MISSING} AND id > ? ORDER BY id LIMIT ?",

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.exceptions import Refusal, Refused, RetriesExhausted, TooLarge
 from target_upwell.upsert.plan import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from typing import Any
 
     from target_upwell.api.client import Client
@@ -34,7 +33,7 @@ class Updated:
     """What came of an update.
 
     Attributes:
-        changes: Each property that was set, with its value before and after.
+        changes: Each property that is set, with its value before and after.
         left_out: Differences in columns that can't be updated.
         refusal: Why nothing was updated, if Upwell refused it.
     """
@@ -50,14 +49,6 @@ class Updates:
     def __init__(
         self, client: Client, lookups: Lookups, refusals: Refusals, resource: Resource
     ) -> None:
-        """Update records.
-
-        Args:
-            client: Sends the updates.
-            lookups: Tells one row's failure from an outage.
-            refusals: Tells when there is no use in going on.
-            resource: What they belong to.
-        """
         self._client = client
         self._lookups = lookups
         self._refusals = refusals
@@ -70,10 +61,6 @@ class Updates:
     def run(self, key: SourceKey, change: Change) -> Updated:
         """Send one update; a key that touches nothing is refused.
 
-        Args:
-            key: The source key of the record.
-            change: What to set.
-
         Returns:
             What was set, and what was not, with the reason.
 
@@ -81,58 +68,44 @@ class Updates:
             RunError: If no request can succeed.
             Stopped: If the run is being stopped.
         """
+        updated = Updated(change.changes())
         # Each turn leaves out one column more.
         while True:
-            sent, left_out = self._split(change)
-            if not sent:
-                return Updated(left_out=left_out)
-            columns, related = self._worded(sent)
+            self._leave_out(updated)
+            if not updated.changes:
+                return updated
+            columns, related = _worded(updated.changes)
             try:
                 touched = self._client.update(self._resource, key, columns, related)
             except Refused as refused:
-                unknown = self._property_of(refused.refusal.unknown_field, sent)
-                if not unknown:
-                    return self._refused(refused.refusal, left_out)
-                self._remember(unknown)
+                column = refused.refusal.unknown_field
+                names = {column, f"{self._related_property}.{column}"}
+                names &= updated.changes.keys()
+                if not names:
+                    return self._refused(refused.refusal, updated)
+                self._remember(names.pop())
             except (TooLarge, RetriesExhausted) as failure:
-                return self._refused(self._of_this_one(key, failure), left_out)
+                return self._refused(self._of_this_one(key, failure), updated)
             else:
                 break
         # The two parts are separate mutations, and each counts its own rows.
         if columns and not touched.rows:
             words = "it exists in Upwell, but this API key can't see it"
-            return Updated({}, left_out, Refusal(HTTPStatus.OK, "", words))
+            return Updated({}, updated.left_out, Refusal(HTTPStatus.OK, "", words))
         self._refusals.accepted()
-        done = change.changes()
         if related and not touched.related:
+            updated.changes = {name: updated.changes[name] for name in columns}
             said = {name: value for name, value in related.items() if value is not None}
             if said:
-                left_out.append(Difference(self._related_property, None, said))
-            sent = columns
-        return Updated({name: done[name] for name in sent}, left_out)
+                left = Difference(self._related_property, None, said, "column")
+                updated.left_out.append(left)
+        return updated
 
-    def _split(self, change: Change) -> tuple[dict[str, Any], list[Difference]]:
-        """Split what to set into what Upwell may take, and what it refused before."""
-        refused = self._refused_columns
-        sent = {n: value for n, value in change.columns.items() if n not in refused}
-        left_out = [
-            Difference(name, change.held.get(name), value)
-            for name, value in change.columns.items()
-            if name in refused
-        ]
-        return sent, left_out
-
-    def _worded(self, sent: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return columns as the API words them: the record's, and its related row's."""
-        columns: dict[str, Any] = {}
-        related: dict[str, Any] = {}
-        for name, value in sent.items():
-            holder, dot, column = name.partition(".")
-            if dot and holder == self._related_property:
-                related[column] = value
-            else:
-                columns[name] = value
-        return columns, related
+    def _leave_out(self, updated: Updated) -> None:
+        """Take out what Upwell has refused before."""
+        for name in self._refused_columns & updated.changes.keys():
+            before, after = updated.changes.pop(name)
+            updated.left_out.append(Difference(name, before, after, "column"))
 
     def _of_this_one(
         self, key: SourceKey, failure: TooLarge | RetriesExhausted
@@ -152,11 +125,6 @@ class Updates:
         self._lookups.find([key])
         return Refusal(failure.status, "", f"it keeps failing on {alone}")
 
-    def _property_of(self, column: str, sent: dict[str, Any]) -> str:
-        """Return the property that a column was sent for, or nothing."""
-        names = (column, f"{self._related_property}.{column}")
-        return next((name for name in names if name in sent), "")
-
     def _remember(self, name: str) -> None:
         with self._lock:
             if name in self._refused_columns:
@@ -168,19 +136,22 @@ class Updates:
             name,
         )
 
-    def _refused(self, refusal: Refusal, left_out: list[Difference]) -> Updated:
-        """Note a refusal, and return it.
-
-        Raises:
-            RunError: If the others would fare no better.
-        """
+    def _refused(self, refusal: Refusal, updated: Updated) -> Updated:
+        """Note a refusal and return it, unless the others would fare no better."""
         self._refusals.note(refusal)
-        return Updated({}, left_out, refusal)
+        return Updated({}, updated.left_out, refusal)
 
 
-def drift_of(key: SourceKey, change: Change) -> Iterator[DriftEntry]:
-    """Yield the differences that an update leaves as they are."""
-    for one in change.relations:
-        yield DriftEntry(key, one.property, one.held, one.wanted, "relation")
-    for one in change.withheld:
-        yield DriftEntry(key, one.property, one.held, one.wanted, "policy")
+def _worded(
+    changes: Mapping[str, tuple[Any, Any]],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return columns as the API words them: the record's, and its related row's."""
+    columns: dict[str, Any] = {}
+    related: dict[str, Any] = {}
+    for name, (_, value) in changes.items():
+        _, dot, column = name.partition(".")
+        if dot:
+            related[column] = value
+        else:
+            columns[name] = value
+    return columns, related

@@ -94,10 +94,8 @@ class CarrierLoader:
         outcomes.rejects = in_order(rejects, batch.rows)
         found |= inserted.existing | inserted.unclear
         changes = {key: change_of(entries[key], found[key]) for key in found}
-        verdict = self._guards.admit(
-            len(found), [change.cleared() for change in changes.values()]
-        )
-        assert not verdict.stop
+        cleared = [change.cleared() for change in changes.values()]
+        self._guards.admit(len(found), cleared)
         self._writers.in_parallel(
             partial(self._update, key, change, found[key]["id"], outcomes)
             for key, change in changes.items()
@@ -108,10 +106,7 @@ class CarrierLoader:
         assert updated.refusal is None
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
         outcomes.counted.append(Counted(key, outcome, 1, upwell_id, updated.changes))
-        outcomes.drift += (
-            DriftEntry(key, one.property, one.held, one.wanted, "column")
-            for one in updated.left_out
-        )
+        outcomes.drift += (DriftEntry(key, *one) for one in updated.left_out)
 
 
 def change_of(entry, held):

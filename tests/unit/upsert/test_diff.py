@@ -281,7 +281,7 @@ def test_a_null_of_the_rule_that_is_not_shown_goes_along_with_another_change():
 def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_fixed():
     change = diff(wanted(customerRule={"data": {"dueOption": 30}}), held(), "clear")
     assert not change
-    assert change.relations == [("customerRule", None, {"dueOption": 30})]
+    assert change.left == [("customerRule", None, {"dueOption": 30}, "relation")]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_null_clears_a_column_of_the_rule(shown, handling, sent):
     said = wanted(customerRule={"data": {"dueOption": None}})
     change = diff(said, held(customerRule=shown), handling)
     assert change.columns == {f"customerRule.{n}": v for n, v in sent.items()}
-    assert change.relations == []
+    assert change.left == []
 
 
 def test_relations_that_differ_are_noted_and_never_sent():
@@ -312,14 +312,14 @@ def test_relations_that_differ_are_noted_and_never_sent():
     )
     assert not change
     bergen = [{"id": "adr_1", "city": "Bergen"}]
-    assert change.relations == [("addresses", bergen, [{"city": "Oslo"}])]
+    assert change.left == [("addresses", bergen, [{"city": "Oslo"}], "relation")]
     assert change.never_shown == ["contacts"]
 
 
 def test_a_relation_that_upwell_shows_as_null_is_held_as_an_empty_list():
     oslo = [{"city": "Oslo"}]
     change = diff(wanted(addresses={"data": oslo}), held(addresses=None), "clear")
-    assert change.relations == [("addresses", [], oslo)]
+    assert change.left == [("addresses", [], oslo, "relation")]
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def test_a_relation_that_upwell_shows_as_null_is_held_as_an_empty_list():
 )
 def test_addresses_are_compared_as_a_set_on_the_members_given(given, there, equal):
     change = diff(wanted(addresses={"data": given}), held(addresses=there), "clear")
-    assert (change.relations == []) is equal
+    assert (change.left == []) is equal
 
 
 @pytest.mark.parametrize(
@@ -409,8 +409,8 @@ def test_a_field_policy_keeps_what_people_wrote(policy, shown, sent):
     says = wanted(emailAddress="new@b.example")
     change = diff(says, held(emailAddress=shown), "clear", {"emailAddress": policy})
     assert change.columns == ({"emailAddress": "new@b.example"} if sent else {})
-    assert [tuple(one) for one in change.withheld] == (
-        [] if sent else [("emailAddress", shown, "new@b.example")]
+    assert change.left == (
+        [] if sent else [("emailAddress", shown, "new@b.example", "policy")]
     )
 
 
@@ -420,9 +420,7 @@ def test_a_field_policy_withholds_the_rule_and_what_is_never_shown():
     with_terms = held(customerRule={"id": "r", "dueOption": 30})
     change = diff(says, with_terms, "clear", policies)
     assert not change
-    assert [tuple(one) for one in change.withheld] == [
-        ("customerRule.dueOption", 30, 45)
-    ]
+    assert change.left == [("customerRule.dueOption", 30, 45, "policy")]
 
 
 @pytest.mark.parametrize(
@@ -433,7 +431,8 @@ def test_an_empty_column_of_the_rule_is_filled_and_another_is_kept(shown, sent):
     there = held(customerRule={"dueOption": shown})
     change = diff(says, there, "clear", {"customerRule": "fill_if_empty"})
     assert change.columns == sent
-    assert change.withheld == ([] if sent else [("customerRule.dueOption", 30, 45)])
+    kept = [("customerRule.dueOption", 30, 45, "policy")]
+    assert change.left == ([] if sent else kept)
 
 
 def test_a_column_of_the_rule_that_is_not_shown_is_not_filled():
@@ -441,14 +440,14 @@ def test_a_column_of_the_rule_that_is_not_shown_is_not_filled():
     change = diff(
         says, held(customerRule={}), "clear", {"customerRule": "fill_if_empty"}
     )
-    assert (change.columns, change.withheld) == ({}, [])
+    assert (change.columns, change.left) == ({}, [])
 
 
 def test_what_is_equal_is_not_withheld():
     policies = dict.fromkeys(("name", "emailAddress"), "create_only")
     says = wanted(name="Acme", emailAddress="a@b.example")
     change = diff(says, held(), "clear", policies)
-    assert (bool(change), change.withheld) == (False, [])
+    assert (bool(change), change.left) == (False, [])
 
 
 # What an update changes

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.exceptions import GuardStop
 from target_upwell.upsert.guards import FEWEST_CONCERNED, FEWEST_LOOKED_UP, Guards
 from target_upwell.upsert.plan import Change
 
@@ -23,6 +24,26 @@ BATCHES = st.lists(
 )
 
 
+def verdict_of(guards, looked_up, updated):
+    """Return why a run has to stop, if it has to, and whether it has to wait."""
+    try:
+        return "", guards.admit(looked_up, updated)
+    except GuardStop as stop:
+        return str(stop), False
+
+
+def stop_of(guards, looked_up, updated):
+    return verdict_of(guards, looked_up, updated)[0]
+
+
+def stop_at_the_end_of(guards):
+    try:
+        guards.judge()
+    except GuardStop as stop:
+        return str(stop)
+    return ""
+
+
 @given(BATCHES, st.integers(0, 100), st.integers(0, 100))
 def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared):
     guards = Guards(CUSTOMERS, updated, cleared)
@@ -31,16 +52,16 @@ def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared)
         looked_up += rows
         changed += len(changes)
         emptied += sum("emailAddress" in change for change in changes)
-        verdict = guards.admit(rows, changes)
-        assert verdict.wait is (looked_up < FEWEST_LOOKED_UP)
-        if verdict.stop:
-            assert guards.judge() == verdict.stop
+        stop, wait = verdict_of(guards, rows, changes)
+        assert wait is (looked_up < FEWEST_LOOKED_UP)
+        if stop:
+            assert stop_at_the_end_of(guards) == stop
             break
-        if not verdict.wait:
+        if not wait:
             assert changed <= max(updated * looked_up / 100, FEWEST_CONCERNED - 1)
             assert emptied <= max(cleared * looked_up / 100, FEWEST_CONCERNED - 1)
     else:
-        if guards.judge() is None:
+        if not stop_at_the_end_of(guards):
             assert emptied <= max(cleared * looked_up / 100, FEWEST_CONCERNED - 1)
 
 
@@ -48,20 +69,17 @@ def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared)
 def test_once_a_run_has_to_stop_nothing_is_admitted_any_more(before, after):
     guards = Guards(CUSTOMERS, 100, 20)
     for rows, changes in before:
-        guards.admit(rows, changes)
-    stop = guards.admit(100, [["emailAddress"]] * 2000).stop
+        stop_of(guards, rows, changes)
+    stop = stop_of(guards, 100, [["emailAddress"]] * 2000)
 
     assert stop
-    assert {guards.admit(rows, changes).stop for rows, changes in after} <= {stop}
+    assert guards.stop == stop
+    assert {stop_of(guards, rows, changes) for rows, changes in after} <= {stop}
 
 
 def test_it_names_the_property_the_counts_and_the_setting():
-    why = (
-        Guards(CUSTOMERS, 100, 20)
-        .admit(200, [["emailAddress"]] * 41 + [["name"]] * 5)
-        .stop
-    )
-    assert why
+    updated = [["emailAddress"]] * 41 + [["name"]] * 5
+    why = stop_of(Guards(CUSTOMERS, 100, 20), 200, updated)
     assert why.startswith("emailAddress: ")
     for words in ("41 of the 200", "20%", "max_cleared_percent"):
         assert words in why
@@ -69,13 +87,12 @@ def test_it_names_the_property_the_counts_and_the_setting():
 
 def test_the_documentation_shows_the_line_as_it_is():
     page = Path(__file__).parents[3] / "docs" / "guards.md"
-    why = Guards(CUSTOMERS, 100, 20).admit(200, [["emailAddress"]] * 200).stop
+    why = stop_of(Guards(CUSTOMERS, 100, 20), 200, [["emailAddress"]] * 200)
     assert f"\n{why}\n" in page.read_text("utf-8")
 
 
 def test_too_many_changes_are_named_too():
-    why = Guards(CUSTOMERS, 10, 100).admit(200, [[]] * 21).stop
-    assert why
+    why = stop_of(Guards(CUSTOMERS, 10, 100), 200, [[]] * 21)
     for words in ("21 of the 200", "10%", "max_updated_percent"):
         assert words in why
 
@@ -83,26 +100,25 @@ def test_too_many_changes_are_named_too():
 @pytest.mark.parametrize(("looked_up", "cleared"), [(19, 19), (100, 19), (1000, 200)])
 def test_few_customers_and_what_is_allowed_pass(looked_up, cleared):
     guards = Guards(CUSTOMERS, 100, 20)
-    assert guards.admit(looked_up, [["emailAddress"]] * cleared).stop is None
-    assert guards.judge() is None
+    assert not stop_of(guards, looked_up, [["emailAddress"]] * cleared)
+    assert not stop_at_the_end_of(guards)
 
 
 def test_of_few_customers_the_end_of_the_stream_judges_what_they_lose():
     guards = Guards(CUSTOMERS, 10, 20)
-    assert guards.admit(99, [["emailAddress"]] * 20) == (None, True)
-    why = guards.judge()
-    assert why
+    assert verdict_of(guards, 99, [["emailAddress"]] * 20) == ("", True)
+    why = stop_at_the_end_of(guards)
     assert "empty it for 20 of the 99 existing" in why
 
 
 def test_of_few_customers_any_share_may_change():
     guards = Guards(CUSTOMERS, 10, 20)
-    assert guards.admit(99, [[]] * 99) == (None, True)
-    assert guards.judge() is None
+    assert verdict_of(guards, 99, [[]] * 99) == ("", True)
+    assert not stop_at_the_end_of(guards)
 
 
 def test_a_property_counts_once_for_a_customer():
-    assert Guards(CUSTOMERS, 100, 20).admit(100, [["a", "a"]] * 20).stop is None
+    assert not stop_of(Guards(CUSTOMERS, 100, 20), 100, [["a", "a"]] * 20)
 
 
 EMPTIES = Change(columns={"emailAddress": None}, held={"emailAddress": "a@b.example"})
