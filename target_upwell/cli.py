@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -73,14 +74,12 @@ def _run() -> int:
     except TargetUpwellError as error:
         logger.error("%s", error, exc_info=logger.isEnabledFor(logging.DEBUG))
     except Exception as error:
-        place = error.__traceback__
-        while place and place.tb_next:
-            place = place.tb_next
+        place = traceback.extract_tb(error.__traceback__)[-1]
         logger.error(
             "unexpected %s at %s; this is a defect of target-upwell, please report it "
             "with what LOGLEVEL=DEBUG shows",
             type(error).__name__,
-            f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place else "?",
+            f"{place.name}:{place.lineno}",
             exc_info=logger.isEnabledFor(logging.DEBUG),
         )
     return 1
@@ -88,11 +87,9 @@ def _run() -> int:
 
 def _wrong_level() -> str:
     """Return what is wrong with the log level; the level is the default's then."""
-    for variable in ("TARGET_UPWELL_LOGLEVEL", "LOGLEVEL"):
-        level = os.environ.get(variable)
-        if level and level.upper() not in _LEVELS:
-            del os.environ[variable]
-            return f"{variable}: must be {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}"
-        if level:
-            break
-    return ""
+    own = "TARGET_UPWELL_LOGLEVEL"
+    variable = own if os.environ.get(own) else "LOGLEVEL"
+    if os.environ.get(variable, "INFO").upper() in (*_LEVELS, ""):
+        return ""
+    del os.environ[variable]
+    return f"{variable}: must be {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}"

@@ -295,16 +295,13 @@ class Settings:
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
         """Return the settings of a configuration that has passed the checks."""
-        given = {name: config[name] for name in cls._names() if name in config}
+        names = cls.__dataclass_fields__
+        given = {name: config[name] for name in names if name in config}
         for name, value in given.items():
             # To JSON Schema 200.0 is an integer as well.
             if isinstance(value, float | Decimal):
                 given[name] = int(value)
         return cls(**given)
-
-    @classmethod
-    def _names(cls) -> tuple[str, ...]:
-        return tuple(cls.__dataclass_fields__)
 
 
 def is_loopback(url: str) -> bool:

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 import sys
-from itertools import combinations
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 # A header's value as HTTP allows it; anything else `requests` would print in its error.
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""What PostgreSQL has no place for, and halves of surrogate pairs."""
+
 _FILES = ("rejects_path", "drift_path", "sync_log_path")
 """Files that a run appends to; no two of them may be one."""
-
-_APPENDS = "append-only"
 
 _MIN_KEY_CHARACTERS = 8
 """From this length on a key is looked for inside other settings."""
@@ -43,17 +44,14 @@ _TYPES = {
 
 
 def problems(config: Mapping[str, Any], sandbox_url: str = "") -> list[str]:
-    """Find what the JSON schema can't say is wrong with a configuration.
+    """Return what the JSON schema can't say is wrong, a line for each setting.
 
     Args:
         config: A configuration whose values have the types of `CONFIG_SCHEMA`.
         sandbox_url: Where the sandbox is, if the run is a trial run with it.
-
-    Returns:
-        One sentence for each problem: the setting, what is wrong, what to do.
     """
     found = list(_problems(config))
-    if not found and sandbox_url and not _same_server(config["api_url"], sandbox_url):
+    if not found and sandbox_url and _server(config["api_url"]) != _server(sandbox_url):
         found.append(
             "api_url: this is a trial run (UPWELL_SANDBOX_URL is set), and api_url is "
             "not the sandbox's address; add --config=ENV after the other --config, or "
@@ -76,35 +74,23 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
             "api_key: it is empty or holds white space or a character that can't be "
             "sent in a header; copy it again from the Upwell dashboard"
         )
-    yield from _source_system_problems(config["source_system"])
+    if not config["source_system"].strip():
+        yield "source_system: it is empty; name your system, for example TMSEZ"
+    elif _UNSTORABLE.search(config["source_system"]):
+        yield "source_system: it holds a character that Upwell can't store"
     yield from _address_problems(config["api_url"])
     if config["max_rejects"] != 0 and not config.get("rejects_path"):
         yield (
             f"max_rejects: {config['max_rejects']} needs rejects_path as well, the "
             "file that keeps what was rejected"
         )
-    if (config["missing_customers"], config["load_method"]) == ("delete", _APPENDS):
+    appends = config["load_method"] == "append-only"
+    if appends and config["missing_customers"] == "delete":
         yield (
-            f"missing_customers: load_method {_APPENDS} leaves existing customers as "
+            "missing_customers: load_method append-only leaves existing customers as "
             "they are; set it to report or ignore"
         )
     yield from _file_problems({name: config.get(name) or "" for name in _FILES})
-
-
-def _source_system_problems(source_system: str) -> Iterator[str]:
-    if not source_system.strip():
-        yield "source_system: it is empty; name your system, for example TMSEZ"
-    elif not _is_unicode(source_system) or "\x00" in source_system:
-        yield "source_system: it holds a character that Upwell can't store"
-
-
-def _is_unicode(text: str) -> bool:
-    """Return whether a text holds no half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _address_problems(url: str) -> Iterator[str]:
@@ -118,7 +104,7 @@ def _address_problems(url: str) -> Iterator[str]:
         yield "api_url: it must not hold a user name or password"
     elif parts.scheme not in {"http", "https"} or not host:
         yield "api_url: it must be an address that begins with https://"
-    elif not _is_unicode(url) or not url.isprintable() or " " in url:
+    elif not url.isprintable() or " " in url:
         yield "api_url: it holds white space or a character that no address has"
     elif parts.scheme == "http" and not is_loopback(url):
         yield "api_url: it must be https, or the key would travel in the clear"
@@ -126,64 +112,59 @@ def _address_problems(url: str) -> Iterator[str]:
         yield "api_url: it must end with the path, without ? or #"
 
 
-def _same_server(url: str, other: str) -> bool:
-    """Return whether two addresses lead to one server."""
+def _server(url: str) -> tuple[object, ...] | None:
+    """Return what tells a server from others; nothing if it can't be read."""
     try:
-        one, its = urlsplit(url), urlsplit(other)
-        ports = one.port == its.port
+        parts = urlsplit(url)
+        return parts.scheme, is_loopback(url) or parts.hostname, parts.port
     except ValueError:
-        return False
-    if is_loopback(url) and is_loopback(other):
-        return ports
-    return ports and (one.scheme, one.hostname) == (its.scheme, its.hostname)
+        return None
 
 
 def _file_problems(paths: Mapping[str, str]) -> Iterator[str]:
     """Find paths that no file can be appended to, and two that are one file."""
-    real = {}
+    settings: dict[object, str] = {}
     for setting, path in paths.items():
         if not path:
             continue
         try:
-            wrong = _not_a_file(path)
-            real[setting] = os.path.realpath(path)
+            found = _file_at(path)
+            wrong = _not_a_file(path, found)
         except (ValueError, UnicodeError):
             wrong = "it holds a character that no path can hold"
         except OSError as error:
             wrong = f"it can't be looked up: {error.strerror}"
         if wrong:
             yield f"{setting}: {wrong}; name a file"
-    for (one, path), (other, its) in combinations(real.items(), 2):
-        if path == its or _are_one_file(path, its):
-            yield f"{other}: it is the same file as {one}; name another"
+            continue
+        real = (found.st_dev, found.st_ino) if found else os.path.realpath(path)
+        if real in settings:
+            yield f"{setting}: it is the same file as {settings[real]}; name another"
+        settings[real] = setting
 
 
-def _not_a_file(path: str) -> str:
-    """Return why lines can't be appended to what is at a path; empty if they can."""
+def _file_at(path: str) -> os.stat_result | None:
+    """Return what is at a path, if that can be told; what opens the file says more."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - the kinds of file are told by its mode
+        return os.stat(path)  # noqa: PTH116 - the kinds of file are told by its mode
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        # What opens the file says more.
+        return None
+
+
+def _not_a_file(path: str, found: os.stat_result | None) -> str:
+    """Return why lines can't be appended to what is at a path; empty if they can."""
+    if not found:
         return "it ends with a slash" if path.endswith("/") else ""
     if stat.S_ISDIR(found.st_mode):
         return "it is a folder"
     if not stat.S_ISREG(found.st_mode):
         return "it is a device or a pipe"
     for stream, name in ((sys.__stdout__, "output"), (sys.__stderr__, "error")):
-        try:
+        # A stream may have no file, or be closed.
+        with suppress(OSError, ValueError):
             if stream and os.path.samestat(found, os.fstat(stream.fileno())):
                 return f"standard {name} goes there"
-        except (OSError, ValueError):
-            continue
     return ""
-
-
-def _are_one_file(path: str, other: str) -> bool:
-    """Return whether two paths are hard links to one file."""
-    try:
-        return os.path.samefile(path, other)  # noqa: PTH121 - of two plain paths
-    except OSError:
-        return False
 
 
 def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> str:
@@ -192,7 +173,7 @@ def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> st
     Args:
         error: The finding.
         prefix: What the environment variables of the settings begin with.
-        unread: The environment, where settings are not read from it.
+        unread: The environment, where it is not read.
     """
     while inner := [deeper for deeper in error.context or () if deeper.path]:
         # Of several forms that are allowed, the one that was meant.

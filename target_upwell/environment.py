@@ -43,32 +43,25 @@ def dotenv(path: Path) -> dict[str, str]:
     except (FileNotFoundError, IsADirectoryError):
         return {}
     except UnicodeDecodeError:
-        raise ConfigurationError(
-            [f"{path}: it is not UTF-8; save it as UTF-8"]
-        ) from None
+        why = "it is not UTF-8; save it as UTF-8"
     except OSError as error:
-        raise ConfigurationError(
-            [f"{path}: it can't be read: {error.strerror}"]
-        ) from None
-    found = dotenv_values(stream=StringIO(text))
-    return {name: value for name, value in found.items() if value is not None}
+        why = f"it can't be read: {error.strerror}"
+    else:
+        found = dotenv_values(stream=StringIO(text))
+        return {name: value for name, value in found.items() if value is not None}
+    raise ConfigurationError([f"{path}: {why}"])
 
 
 def settings(
     schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the settings that an environment holds.
-
-    Args:
-        schema: The JSON schema of the settings.
-        prefix: What the names of the variables begin with.
-        environment: The variables.
+    """Return the settings that an environment holds, by names with a prefix.
 
     Raises:
         ConfigurationError: If some can't be read as what their setting is.
     """
     found: dict[str, Any] = {}
-    problems = []
+    problems: list[str] = []
     for name, definition in schema["properties"].items():
         variable = f"{prefix}{name.upper()}"
         if variable not in environment:
@@ -78,9 +71,7 @@ def settings(
         try:
             found[name] = read(environment[variable])
         except (KeyError, ValueError, RecursionError):
-            problems.append(
-                f"{name}: the environment variable {variable} must be {due}"
-            )
+            problems += [f"{name}: the environment variable {variable} must be {due}"]
     if problems:
         raise ConfigurationError(problems)
     return found

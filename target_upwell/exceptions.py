@@ -24,11 +24,7 @@ class RunError(TargetUpwellError):
 
 
 class ConfigurationError(TargetUpwellError):
-    """The settings can't be used.
-
-    Attributes:
-        problems: One line for each: the setting, what is wrong, what to do.
-    """
+    """The settings can't be used; each problem is a line that says what to do."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -52,11 +48,7 @@ class GuardStop(RunError):
 
 
 class RetriesExhausted(RunError):
-    """Something failed once too often.
-
-    Attributes:
-        status: The HTTP status of the last failure; 0 if no answer came.
-    """
+    """Something failed once too often, at last with a status; 0 if no answer came."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -80,17 +72,16 @@ class Invalid(TargetUpwellError):
 
     Attributes:
         reason: What was found and what was due.
-        path: The property, with index and member, e.g. `addresses[0].country`.
+        path: The property, such as `addresses[0].country`.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:
-        """Keep the reason and the path apart, so that callers can prefix the path."""
         super().__init__(reason, path)
         self.reason = reason
         self.path = path
 
     def __str__(self) -> str:
-        """Word the whole for a person."""
+        """Return the whole for a person."""
         return f"{self.path}: {self.reason}" if self.path else self.reason
 
     def under(self, prefix: str) -> Invalid:
@@ -106,8 +97,7 @@ class Refusal:
         status: The HTTP status.
         code: Upwell's code, such as `constraint-violation`; empty if it gave none.
         message: Upwell's own words; those of HTTP if it gave none.
-        row: The index of the input that the error is about, if the error's path has
-            one.
+        row: The index of the input that the error is about, if it names one.
     """
 
     status: int
@@ -144,7 +134,7 @@ class Refusal:
         return found[1] if found else ""
 
     def __str__(self) -> str:
-        """Say it in Upwell's words, with code and status."""
+        """Return it in Upwell's words, with code and status."""
         code = f", {self.code}" if self.code else ""
         return f"Upwell refused it: {self.message} ({self.status}{code})"
 
@@ -164,9 +154,7 @@ class TooLarge(TargetUpwellError):
 class AmbiguousOutcome(TargetUpwellError):
     """A request may have been carried out or not; the message says why.
 
-    Attributes:
-        pause: Seconds that the server asks to wait; none if it did not say.
-        status: The HTTP status; 0 if no answer came.
+    The server may ask to pause for some seconds. The status is 0 if no answer came.
     """
 
     def __init__(self, why: str, pause: float | None = None, status: int = 0) -> None:
@@ -176,11 +164,7 @@ class AmbiguousOutcome(TargetUpwellError):
 
 
 class NoAnswer(TargetUpwellError):
-    """No whole answer to a request came; the message says why, in words alone.
-
-    Attributes:
-        seconds: How long it took to find out.
-    """
+    """No whole answer to a request came in so many seconds; the message says why."""
 
     def __init__(self, why: str, seconds: float) -> None:
         super().__init__(why)

@@ -14,36 +14,28 @@ MOST_ID_CHARACTERS = 100
 
 
 def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
-    r"""Return text as one short printable line.
+    r"""Return text as one printable line of `most` characters, then `...`.
 
     White space that would break the line becomes a space, and any other character that
     can't be printed becomes its escape, such as `\x1b`.
-
-    Args:
-        text: Any text.
-        most: Characters that are kept; where there are more, `...` follows them.
     """
     part = text[: 4 * most]  # what is never shown need not be looked at
     if not part.isprintable():
         part = _escaped(" ".join(part.split()))
-    if len(part) > most or len(text) > 4 * most:
-        return f"{part[:most]}..."
-    return part
+    fits = len(part) <= most and len(text) <= 4 * most
+    return part if fits else f"{part[:most]}..."
 
 
 def one_id(text: str) -> str:
-    """Return an id or a name as one line of at most `MOST_ID_CHARACTERS`.
+    """Return an id or a name as one line of `MOST_ID_CHARACTERS`, then `...`.
 
     White space that would break the line is escaped too: it tells ids apart.
     """
-    if len(text) <= MOST_ID_CHARACTERS and text.isprintable():  # almost all
-        return text
     part = text[: MOST_ID_CHARACTERS + 1]
     if not part.isprintable():
         part = _escaped(part)
-    if len(part) > MOST_ID_CHARACTERS:
-        return f"{part[:MOST_ID_CHARACTERS]}..."
-    return part
+    fits = len(part) <= MOST_ID_CHARACTERS
+    return part if fits else f"{part[:MOST_ID_CHARACTERS]}..."
 
 
 def _escaped(text: str) -> str:

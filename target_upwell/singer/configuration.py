@@ -29,11 +29,6 @@ class ConfiguredTarget(Target):
     """A target whose configuration is checked before anything else happens."""
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
-        """Read and check the configuration.
-
-        Raises:
-            ConfigurationError: If it can't be used.
-        """
         self._unread = {} if kwargs.get("parse_env_config") else os.environ
         super().__init__(**kwargs)
 

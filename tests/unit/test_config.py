@@ -56,7 +56,7 @@ def test_each_setting_reaches_the_program():
     own = {
         name for name in CONFIG_SCHEMA["properties"] if not name.startswith(the_sdks)
     }
-    assert own == set(Settings._names())
+    assert own == set(Settings.__dataclass_fields__)
 
 
 def test_only_the_key_is_a_secret():
