@@ -174,10 +174,13 @@ class Client:
             except NoAnswer as failure:
                 self._observe(str(endpoint), 0, failure.seconds, again=again)
                 raise AmbiguousOutcome(str(failure)) from None
-            if meaning_of(answer.status) is Meaning.RATE_LIMITED:
+            meaning = meaning_of(answer.status)
+            if meaning is Meaning.RATE_LIMITED:
                 self._limiter.refused(token, _pause(answer))
             else:
                 self._limiter.succeeded(token)
+            if meaning is Meaning.DONE:
+                self._took.add(endpoint)
         self._observe(str(endpoint), answer.status, answer.seconds, again=again)
         return answer
 
@@ -216,12 +219,10 @@ class Client:
         meaning = meaning_of(answer.status)
         if meaning is Meaning.DONE:
             try:
-                result = read(answer.body)
+                return read(answer.body)
             except NotJSON:
                 why = f"an answer that can't be read ({self.summary(answer)})"
                 raise AmbiguousOutcome(why, status=answer.status) from None
-            self._took.add(endpoint)
-            return result
         if meaning is Meaning.FORBIDDEN:
             # What took other requests may well be a firewall that dislikes this one.
             took = endpoint in self._took
