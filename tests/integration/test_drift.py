@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 
 from running_target import RunningTarget
 from target_command import record, run_target, schema, state
@@ -86,20 +84,6 @@ def test_addresses_that_differ_are_listed_and_the_columns_are_updated(
     assert {name: held[name] for name in BEND} == BEND
 
 
-def test_without_a_file_the_difference_is_still_said(account):
-    run(account, customer(1, addresses=[BEND]))
-
-    result = run(account, customer(1, addresses=[OSLO]))
-
-    assert result.warnings == [
-        (
-            "1 existing customer differs from Upwell in addresses (this API can't "
-            "change it): 1"
-        )
-    ]
-    assert "1 unchanged" in result.summary
-
-
 SAME = {
     "another order": ([BEND, OSLO], [OSLO, BEND]),
     "all members": ([FULL], [FULL]),
@@ -107,6 +91,10 @@ SAME = {
     "another spelling": (
         [BEND],
         [{**BEND, "country": "United States", "city": " Bend "}],
+    ),
+    "a telephone number, which Upwell never shows": (
+        [FULL],
+        [{**FULL, "phoneNumber": "555-0199"}],
     ),
     "none given": ([BEND], []),
     "null": ([BEND], None),
@@ -132,15 +120,6 @@ def test_addresses_are_compared_as_sets_on_what_the_record_gives(account, tmp_pa
 
     assert {line["sourceSystemId"] for line in lines(path)} == set(DIFFERENT)
     assert account.counts()["updates"] == 0
-
-
-def test_members_that_upwell_never_shows_are_no_difference(account):
-    run(account, customer(1, addresses=[FULL]))
-
-    result = run(account, customer(1, addresses=[{**FULL, "phoneNumber": "555-0199"}]))
-
-    assert result.warnings == []
-    assert "1 unchanged" in result.summary
 
 
 def test_a_rule_can_be_changed_but_not_made(account, tmp_path):
@@ -195,22 +174,6 @@ def test_relations_that_upwell_never_shows_are_mentioned_once(account):
         for name in ("contacts", "customerEmailSettings")
     ]
     assert "4 unchanged" in result.summary
-
-
-def test_the_file_is_for_its_owner_and_is_appended_to(account, tmp_path):
-    path = tmp_path / "drift.jsonl"
-    run(account, customer(1, addresses=[BEND]))
-    before = os.umask(0)
-    try:
-        run(account, customer(1, addresses=[OSLO]), drift_path=str(path))
-    finally:
-        os.umask(before)
-    first = path.read_bytes()
-
-    run(account, customer(1, addresses=[OSLO]), drift_path=str(path))
-
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert path.read_bytes() == first * 2
 
 
 NO_ROOM = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (0, 0))"

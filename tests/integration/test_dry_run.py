@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from target_command import record, run_target, schema, state
 
 STREAM = schema(
@@ -86,74 +85,6 @@ def test_only_the_first_few_are_shown(account):
     assert len(created) == 3
     assert all(len(m) < 200 for m in created)
     assert "50 created" in result.summary
-
-
-def test_what_a_real_run_does_is_what_the_dry_run_said(account):
-    load(
-        account,
-        record(id="hq", name="HQ"),
-        record(id="1", name="One", billToSourceSystemId="hq"),
-        record(id="2", name="Two", billToSourceSystemId="hq"),
-        record(id="3", name="Three", emailAddress="c@d.example"),
-    )
-    news = [
-        record(id="1", name="One", billToSourceSystemId=None),
-        record(id="2", name="Two", billToSourceSystemId="hq"),
-        record(id="3", name="Three", emailAddress=None),
-        record(id="4", name="Four", billToSourceSystemId="hq"),
-    ]
-
-    rehearsed = dry_run(account, *news).summary.split(";")[0]
-    played = run_target(account, [STREAM, *news]).summary.split(";")[0]
-
-    assert rehearsed == played
-    assert "1 created, 2 updated, 1 unchanged" in played
-
-
-@pytest.mark.parametrize(
-    ("load_method", "counts"),
-    [
-        ("append-only", "1 created, 0 updated, 0 unchanged, 1 skipped"),
-        ("update-only", "0 created, 1 updated, 0 unchanged, 1 skipped"),
-    ],
-)
-def test_it_follows_the_load_method(account, load_method, counts):
-    load(account, record(id="1", name="One"))
-
-    result = dry_run(
-        account,
-        record(id="1", name="Uno"),
-        record(id="2", name="Two"),
-        load_method=load_method,
-    )
-
-    assert counts in result.summary
-
-
-def test_rejects_over_the_limit_fail_it_as_they_would_a_real_run(account):
-    bad = record(id="1", name="One", addresses=[{"country": "Freedonia"}])
-
-    result = dry_run(account, bad, record(id="2", name="Two"))
-
-    assert result.code == 1
-    assert "addresses[0].country: 'Freedonia' is not a country" in result.errors[-1]
-
-
-def test_rejects_within_the_limit_are_told_and_not_kept(account, tmp_path):
-    path = tmp_path / "rejects.jsonl"
-
-    result = dry_run(
-        account,
-        record(id="1", name=None),
-        record(id="2", name="Two"),
-        max_rejects=1,
-        rejects_path=str(path),
-    )
-
-    assert result.code == 0
-    assert "1 created, 0 updated, 0 unchanged, 0 skipped, 1 rejected" in result.summary
-    assert result.errors[0].startswith("rejected (invalid): customers 1: name")
-    assert not path.exists()
 
 
 def test_a_search_that_is_capped_does_not_make_it_guess_wrong(account):

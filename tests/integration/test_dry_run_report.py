@@ -128,6 +128,8 @@ def test_what_it_says_of_random_sources_is_what_then_happens(
     real = run(account, *records, **settings)
 
     assert counts(dry) == counts(real)
+    assert (" 0 created" in counts(real)) == (load_method == "update-only")
+    assert (" 0 updated" in counts(real)) == (load_method == "append-only")
     assert _drift(dry) == _drift(real)
 
 
@@ -218,7 +220,8 @@ def test_what_a_load_method_leaves_alone_has_no_drift(account):
 def test_it_creates_opens_and_changes_no_file(account, tmp_path):
     load(account, customer("1", addresses=[BEND]))
     kept = tmp_path / "kept.jsonl"
-    kept.write_text("somebody's\n")
+    torn = '{"type":"RECORD","stream":"a'
+    kept.write_text(torn)
     kept.chmod(0o400)
     before = kept.stat()
     settings = {
@@ -238,7 +241,7 @@ def test_it_creates_opens_and_changes_no_file(account, tmp_path):
     assert result.code == 0
     assert list(tmp_path.iterdir()) == [kept]
     after = kept.stat()
-    assert (kept.read_text(), after.st_mtime_ns) == ("somebody's\n", before.st_mtime_ns)
+    assert (kept.read_text(), after.st_mtime_ns) == (torn, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("number", [30, 150])

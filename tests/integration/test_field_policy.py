@@ -65,7 +65,7 @@ def listed(path):
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("name", COLUMNS)
-def test_a_persons_change_survives_ten_runs_and_is_drift(
+def test_a_persons_change_survives_each_run_and_is_drift(
     account, tmp_path, name, policy
 ):
     first, persons, later = COLUMNS[name]
@@ -73,7 +73,7 @@ def test_a_persons_change_survives_ten_runs_and_is_drift(
     load(account, customer(**{name: first}), **settings)
     change(account, "1", {name: persons})
 
-    for said in [first] * 5 + [later] * 4:
+    for said in (first, later, later):
         load(account, customer(**{name: said}), **settings)
     path = tmp_path / "drift.jsonl"
     result = load(account, customer(**{name: None}), drift_path=str(path), **settings)
@@ -171,12 +171,11 @@ def test_contacts_that_are_to_be_set_once_are_no_warning(account):
 PARENTS = ["billToCustomerId", "billToSourceSystemId"]
 
 
-@pytest.mark.parametrize("name", PARENTS)
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize(
     "parent", ["there", "before it", "in a later batch", "never comes"]
 )
-def test_a_parent_that_a_person_chose_stays(account, tmp_path, policy, parent, name):
+def test_a_parent_that_a_person_chose_stays(account, tmp_path, policy, parent):
     load(account, customer("hq"), customer("there"), customer("1"))
     hq = account.customers()["hq"]["id"]
     change(account, "1", {"billToCustomerId": hq})
@@ -191,7 +190,7 @@ def test_a_parent_that_a_person_chose_stays(account, tmp_path, policy, parent, n
     result = load(
         account,
         *records,
-        field_policy={name: policy},
+        field_policy={"billToCustomerId": policy},
         drift_path=str(path),
         batch_size_rows=1 if parent == "in a later batch" else 200,
     )
@@ -249,16 +248,11 @@ def test_a_new_customer_gets_what_is_set_once_its_parent_included(account):
     assert held["1"]["customerRule"]["dueOption"] == 30
 
 
-@pytest.mark.parametrize(
-    ("policy", "words"),
-    [
-        ({"emailAdress": "create_only"}, "did you mean 'emailAddress'?"),
-        ({"collectorId": "fill_if_empty"}, "Upwell never shows whether it is empty"),
-    ],
-)
-def test_a_policy_that_can_not_be_kept_is_refused_at_start(account, policy, words):
+def test_a_policy_that_can_not_be_kept_is_refused_at_start(account):
+    policy = {"collectorId": "fill_if_empty"}
+
     result = run_target(account, [STREAM, customer()], field_policy=policy)
 
     assert result.code == 1
-    assert words in result.errors[0]
+    assert "Upwell never shows whether it is empty" in result.errors[0]
     assert account.requests() == []

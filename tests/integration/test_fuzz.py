@@ -14,7 +14,6 @@ from decimal import Decimal
 
 import pytest
 from hostile_lines import SCHEMAS, STREAM_MAPS, HostileLines
-from sandbox_server import Sandbox
 from share import share
 from target_command import run_target
 
@@ -26,12 +25,6 @@ RUNS = share(full=50, part=10)
 LINES_OF_A_RUN = 400
 SEED = int(os.environ.get("FUZZ_SEED") or random.randrange(10**9))
 REJECTS = ("rejected (", "more of this kind follow")
-
-
-@pytest.fixture(scope="module")
-def account():
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 def lines_of(hostile):

@@ -355,26 +355,6 @@ def test_a_signal_ends_the_deleting_and_the_next_run_resumes_it(sandbox):
     assert deleted(sandbox) == {str(n) for n in range(1, 40)}
 
 
-def test_after_a_crash_in_the_middle_the_next_run_deletes_the_rest(sandbox):
-    load(sandbox, range(40))
-    settings = {"missing_customers": "delete", "max_deletes": 100}
-    sandbox.hold("/api/rest/customers", before=False)
-    with RunningTarget(sandbox, **settings) as target:
-        target.send(*full_table([0]))
-        target.close_stdin()
-        sandbox.wait_held(4)
-        target.terminate(9)
-        target.wait()
-    sandbox.release()
-    sandbox.reset()
-
-    result = run(sandbox, full_table([0]), "delete", 39)
-
-    assert result.code == 0, result.stderr
-    assert deleted(sandbox) == {str(n) for n in range(1, 40)}
-    assert len(updates(sandbox)) == 35
-
-
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

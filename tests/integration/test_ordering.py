@@ -73,19 +73,6 @@ def test_the_last_version_wins_whatever_each_request_takes(account):
     show(f"{counts['most_in_flight']} at once, {counts['requests']} requests")
 
 
-def test_the_last_version_in_one_batch_wins_and_is_sent_once(account):
-    versions = [record(id="1", name=f"v{number}") for number in range(50)]
-    with RunningTarget(account) as target:
-        target.send(SCHEMA, *versions)
-        target.close_stdin()
-        result = target.wait()
-
-    assert result.code == 0
-    assert account.customers()["1"]["name"] == "v49"
-    assert account.counts()["creates"] == 1
-    assert account.counts()["updates"] == 0
-
-
 def test_a_later_version_waits_for_the_request_of_the_earlier_one(account):
     account.hold()
     settings = {"batch_size_rows": 1, "max_parallel_requests": 8}

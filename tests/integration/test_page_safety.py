@@ -103,12 +103,12 @@ def test_a_strict_policy_goes_with_every_answer(account, address):
 
 
 @pytest.mark.parametrize("address", [*VIEWS, *FILES])
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "10.0.0.1", ""])
-def test_it_is_refused_under_another_host_name(account, address, host):
-    page = look(account, address, Host=host)
+def test_it_is_refused_under_another_host_name(account, address):
+    for host in ("evil.example", "evil.example:80", "10.0.0.1", ""):
+        page = look(account, address, Host=host)
 
-    assert page.status == 403
-    assert "customer" not in page.html.lower()
+        assert page.status == 403
+        assert "customer" not in page.html.lower()
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.2", "[::1]:80"])

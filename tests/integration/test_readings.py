@@ -166,12 +166,3 @@ def test_an_account_that_takes_a_missing_set_is_served_as_well(source, account):
 
     assert source["1"]["name"] == "B"
     assert source["1"]["customerRule"]["dueOption"] == 45
-
-
-def test_a_rule_that_becomes_null_is_cleared_by_the_rules_own_input(source):
-    source.load({"id": "1", "name": "A", **RULE})
-
-    result = source.load({"id": "1", "name": "A", "customerRule": {"dueOption": None}})
-
-    assert "1 updated" in result.summary
-    assert source["1"]["customerRule"]["dueOption"] is None

@@ -7,7 +7,6 @@ import random
 import re
 from pathlib import Path
 
-import pytest
 from shown import new_seed
 from target_command import record, run_target, schema, state
 
@@ -74,21 +73,6 @@ def test_an_id_that_would_break_the_line_is_escaped(account, tmp_path):
     assert "\n12" not in result.stderr
 
 
-def test_a_limit_that_is_not_passed_lets_state_go_on(account, tmp_path):
-    path = tmp_path / "rejects.jsonl"
-
-    result = run_target(
-        account,
-        [COUNTRY, abroad(1), good(2), abroad(3), state("end")],
-        max_rejects=2,
-        rejects_path=str(path),
-    )
-
-    assert result.code == 0
-    assert result.states == ["end"]
-    assert len(kept(path)) == 2
-
-
 def test_over_the_limit_the_run_stops_before_the_batch_that_went_over_it(
     account, tmp_path
 ):
@@ -131,16 +115,6 @@ def test_rows_within_the_limit_are_kept_even_when_their_batch_goes_over_it(
     assert (result.code, result.states) == (1, [])
     assert [m["record"]["id"] for m in kept(path)] == ["1"]
     assert set(account.customers()) == {"3"}
-
-
-@pytest.mark.parametrize("limit", [3, -1])
-def test_rejects_without_a_file_to_keep_them_are_refused_at_the_start(account, limit):
-    result = run_target(account, [COUNTRY, good(1)], max_rejects=limit)
-
-    assert result.code == 1
-    assert len(result.errors) == 1
-    assert f"max_rejects: {limit} needs rejects_path" in result.errors[0]
-    assert account.counts()["requests"] == 0
 
 
 def test_seven_rows_refused_without_index_are_found_in_few_requests(account, tmp_path):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from pathlib import Path
 
 import pytest
-from running_target import RunningTarget
 from target_command import record, run_target, schema, state
 
 MAP = {
@@ -220,25 +217,6 @@ def test_a_changed_schema_is_written_before_the_records_that_need_it(account, tm
     assert [m for m in read(path) if m["type"] == "SCHEMA"] == [old, new]
 
 
-def test_only_the_owner_may_read_the_file_and_nothing_in_it_is_overwritten(
-    account, tmp_path
-):
-    path = tmp_path / "rejects.jsonl"
-    messages = [schema("id", "name"), record(id="1", name=None)]
-    before = os.umask(0)
-    try:
-        run_target(account, messages, **keep_rejects(path))
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    first = path.read_bytes()
-
-    run_target(account, messages, **keep_rejects(path))
-
-    assert path.read_bytes().startswith(first)
-    assert len(rejected_records(path)) == 2
-
-
 def test_a_line_that_a_dying_run_left_torn_is_dropped(account, tmp_path):
     path = tmp_path / "rejects.jsonl"
     whole = b'{"type":"STATE","value":"stands for any line"}\n'
@@ -255,48 +233,6 @@ def test_a_line_that_a_dying_run_left_torn_is_dropped(account, tmp_path):
     assert len(read(path)) == 3
 
 
-CONFIGURATION = b'{"api_key": "k", "source_system": "TMSEZ", "max_rejects": -1}'
-
-
-def test_a_file_of_somebody_else_is_not_emptied(account, tmp_path):
-    path = tmp_path / "config.json"
-    path.write_bytes(CONFIGURATION)
-
-    run_target(
-        account,
-        [schema("id", "name"), record(id="1", name=None)],
-        **keep_rejects(path),
-    )
-
-    first, *lines = path.read_bytes().splitlines()
-    assert first == CONFIGURATION
-    assert [json.loads(line)["type"] for line in lines] == ["SCHEMA", "RECORD"]
-
-
-@pytest.mark.parametrize("number", [None, "1"])
-def test_a_dry_run_touches_no_file(account, tmp_path, number):
-    paths = [tmp_path / "rejects.jsonl", tmp_path / "drift.jsonl"]
-    for path in paths:
-        if number is not None:
-            path.write_bytes(b'{"type":"RECORD","stream":"a')
-            os.utime(path, (1, 1))
-    before = [(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
-
-    result = run_target(
-        account,
-        [schema("id", "name"), record(id="1", name=None), state(1)],
-        dry_run=True,
-        drift_path=str(paths[1]),
-        **keep_rejects(paths[0]),
-    )
-
-    assert result.code == 0
-    assert "1 rejected" in result.summary
-    after = [(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
-    assert after == before
-    assert all(path.stat().st_mtime == 1 for path in tmp_path.iterdir())
-
-
 def test_the_last_record_of_an_edited_file_is_loaded_and_stays(account, tmp_path):
     path = tmp_path / "rejects.jsonl"
     edited = [schema("id", "name"), record(id="1", name="A"), record(id="2", name=None)]
@@ -308,28 +244,6 @@ def test_the_last_record_of_an_edited_file_is_loaded_and_stays(account, tmp_path
     assert set(account.customers()) == {"1", "3"}
     assert path.read_text().splitlines()[3] == json.dumps(record(id="3", name="C"))
     assert [m["record"]["id"] for m in rejected_records(path)] == ["1", "2", "3", "2"]
-
-
-def test_two_runs_at_once_lose_no_reject_of_each_other(account, tmp_path):
-    path = tmp_path / "rejects.jsonl"
-    messages = [schema("id", "name")]
-    with (
-        RunningTarget(account, batch_size_rows=1, **keep_rejects(path)) as one,
-        RunningTarget(account, batch_size_rows=1, **keep_rejects(path)) as other,
-    ):
-        for number in range(40):
-            for run, name in ((one, "one"), (other, "other")):
-                run.send(*messages, record(id=f"{name}-{number}", name=None))
-            messages = []
-        for run in (one, other):
-            run.send(record(id="good", name="Good"), state("end"))
-            run.close_stdin()
-            assert run.wait().states == ["end"]
-
-    ids = [m["record"]["id"] for m in rejected_records(path)]
-    for name in ("one", "other"):
-        own = [i for i in ids if i.startswith(f"{name}-")]
-        assert sorted(own) == sorted(f"{name}-{n}" for n in range(40))
 
 
 def test_records_in_batch_files_are_rejected_like_any_others(account, tmp_path):

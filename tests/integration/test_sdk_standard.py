@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from sandbox_server import API_KEY, Sandbox
+from sandbox_server import API_KEY
 from singer_sdk.testing import get_target_test_class
 from singer_sdk.testing.target_tests import (
     TargetEncodedStringData,
@@ -39,12 +39,6 @@ CONFIG = {
     },
 }
 Standard = get_target_test_class(TargetUpwell, config=CONFIG, parse_env_config=False)
-
-
-@pytest.fixture(scope="module")
-def account():
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import math
 
 import pytest
-from sandbox_server import Sandbox
 from shown import show
 from target_command import record, run_target, schema
 from target_command import state as state_of
@@ -19,26 +18,34 @@ def customers(count, version=1):
     ]
 
 
-def requests_by_path(sandbox):
-    paths = [one["path"].rpartition("/")[2] for one in sandbox.requests()]
+@pytest.fixture
+def capped(account):
+    """An account whose searches give few at once."""
+    account.faults(search_cap=CAP)
+    return account
+
+
+def requests_by_path(account):
+    paths = [one["path"].rpartition("/")[2] for one in account.requests()]
     return {path: paths.count(path) for path in set(paths)}
 
 
 @pytest.mark.parametrize("batches", [1, 5])
-def test_customers_that_a_capped_search_hides_are_found_at_a_bounded_price(batches):
+def test_customers_that_a_capped_search_hides_are_found_at_a_bounded_price(
+    capped, batches
+):
     count = batches * ROWS
-    with Sandbox("--search-cap", str(CAP)) as sandbox:
-        first = run_target(sandbox, [SCHEMA, *customers(count)], batch_size_rows=ROWS)
-        assert first.code == 0
-        sandbox.reset()
+    first = run_target(capped, [SCHEMA, *customers(count)], batch_size_rows=ROWS)
+    assert first.code == 0
+    capped.reset()
 
-        again = run_target(
-            sandbox,
-            [SCHEMA, *customers(count), state_of({"at": 1})],
-            batch_size_rows=ROWS,
-        )
-        asked = requests_by_path(sandbox)
-        stored = sandbox.customers()
+    again = run_target(
+        capped,
+        [SCHEMA, *customers(count), state_of({"at": 1})],
+        batch_size_rows=ROWS,
+    )
+    asked = requests_by_path(capped)
+    stored = capped.customers()
 
     assert again.code == 0, again.stderr
     assert again.states == [{"at": 1}]
@@ -55,36 +62,27 @@ def test_customers_that_a_capped_search_hides_are_found_at_a_bounded_price(batch
     assert asked.get("bulk-customers", 0) <= 2 * learning
 
 
-def test_changes_behind_a_cap_are_all_made():
-    with Sandbox("--search-cap", str(CAP)) as sandbox:
-        run_target(sandbox, [SCHEMA, *customers(ROWS)], batch_size_rows=ROWS)
+def test_changes_behind_a_cap_are_all_made(capped):
+    run_target(capped, [SCHEMA, *customers(ROWS)], batch_size_rows=ROWS)
 
-        changed = run_target(
-            sandbox, [SCHEMA, *customers(ROWS, version=2)], batch_size_rows=ROWS
-        )
-        names = {one["name"] for one in sandbox.customers().values()}
+    changed = run_target(
+        capped, [SCHEMA, *customers(ROWS, version=2)], batch_size_rows=ROWS
+    )
+    names = {one["name"] for one in capped.customers().values()}
 
     assert changed.code == 0, changed.stderr
     assert names == {f"{number} v2" for number in range(ROWS)}
-    assert sandbox_summary(changed) == (0, ROWS)
+    assert f"0 created, {ROWS} updated" in changed.summary
 
 
-def sandbox_summary(result):
-    words = result.summary.replace(",", "").split()
-    return int(words[words.index("created") - 1]), int(
-        words[words.index("updated") - 1]
-    )
-
-
-def test_a_batch_of_new_and_hidden_customers_is_split_rightly():
+def test_a_batch_of_new_and_hidden_customers_is_split_rightly(capped):
     old, mixed = customers(ROWS), customers(2 * ROWS)[ROWS // 2 : ROWS + ROWS // 2]
-    with Sandbox("--search-cap", str(CAP)) as sandbox:
-        run_target(sandbox, [SCHEMA, *old], batch_size_rows=ROWS)
-        sandbox.reset()
+    run_target(capped, [SCHEMA, *old], batch_size_rows=ROWS)
+    capped.reset()
 
-        result = run_target(sandbox, [SCHEMA, *mixed], batch_size_rows=ROWS)
-        asked = requests_by_path(sandbox)
-        stored = sandbox.customers()
+    result = run_target(capped, [SCHEMA, *mixed], batch_size_rows=ROWS)
+    asked = requests_by_path(capped)
+    stored = capped.customers()
 
     assert result.code == 0, result.stderr
     assert "200 records: 100 created, 0 updated, 100 unchanged" in result.summary
@@ -94,12 +92,12 @@ def test_a_batch_of_new_and_hidden_customers_is_split_rightly():
     assert sum(asked.values()) < 30
 
 
-def test_a_search_that_shows_nothing_at_all_still_ends_right():
-    with Sandbox("--search-cap", "0") as sandbox:
-        run_target(sandbox, [SCHEMA, *customers(3)])
+def test_a_search_that_shows_nothing_at_all_still_ends_right(account):
+    account.faults(search_cap=0)
+    run_target(account, [SCHEMA, *customers(3)])
 
-        result = run_target(sandbox, [SCHEMA, *customers(3, version=2)])
-        names = {one["name"] for one in sandbox.customers().values()}
+    result = run_target(account, [SCHEMA, *customers(3, version=2)])
+    names = {one["name"] for one in account.customers().values()}
 
     assert result.code == 0, result.stderr
     assert names == {"0 v2", "1 v2", "2 v2"}

@@ -18,16 +18,6 @@ def raw_state(value):
     return b'{"type": "STATE", "value": %s}' % value.encode()
 
 
-def test_state_goes_out_while_the_tap_is_idle(account):
-    with RunningTarget(account, batch_size_rows=2) as target:
-        target.send(SCHEMA, customer(1), customer(2), state_of({"at": 2}))
-
-        target.wait_states()
-
-        assert account.customers().keys() == {"1", "2"}
-        assert target.states() == [{"at": 2}]
-
-
 def test_state_that_is_covered_late_goes_out_while_the_tap_is_idle(account):
     account.hold(BULK)
     with RunningTarget(account, batch_size_rows=1) as target:
@@ -63,14 +53,9 @@ def test_a_state_never_passes_the_record_before_it(account):
 @pytest.mark.parametrize(
     "value",
     [
-        '{"bookmarks": {"customers": {"amount": 1.10, "big": 1e3, "tiny": 1E-7}}}',
-        '{"at": 12345678901234567890123.4500}',
-        '{"a":  [1,\t2] , "b":"caf\\u00e9 \\ud83d\\ude00 \\/"}',
-        '{"name": "café", "z": 1, "a": 2, "z": 3}',
-        "{}",
+        '{"at": 12345678901234567890123.4500, "big": 1e3, "tiny": 1E-7}',
+        '{"a":  [1,\t2] , "b":"caf\\u00e9 \\ud83d\\ude00 \\/", "z": 1, "z": "é"}',
         "null",
-        '"2024-01-01T00:00:00Z"',
-        "[1.0, -0.0]",
     ],
 )
 def test_each_state_goes_out_to_the_letter(account, value):
@@ -80,25 +65,12 @@ def test_each_state_goes_out_to_the_letter(account, value):
     assert result.stdout == f"{value}\n"
 
 
-@pytest.mark.parametrize(
-    "value", ['{"at":NaN,"to":-Infinity,"n":1.10}', '{"lone":"\\ud800"}']
-)
-def test_a_state_that_is_no_strict_json_goes_out_as_the_tap_meant_it(account, value):
+def test_a_state_that_is_no_strict_json_goes_out_as_the_tap_meant_it(account):
+    value = '{"at":NaN,"to":-Infinity,"n":1.10,"lone":"\\ud800"}'
+
     result = run_target(account, [raw_state(value)])
 
     assert (result.code, result.stdout) == (0, f"{value}\n")
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_no_locale_changes_a_state(account, encoding):
-    with RunningTarget(
-        account, patch=f"import sys; sys.stdout.reconfigure(encoding={encoding!r})"
-    ) as target:
-        target.send(raw_state('{"at": "Zürich €"}'))
-        target.close_stdin()
-
-        result = target.wait()
-    assert (result.code, result.stdout) == (0, '{"at": "Zürich €"}\n')
 
 
 def test_a_state_before_any_record_is_relayed(account):
@@ -112,12 +84,6 @@ def test_a_stream_without_state_gets_none(account):
 
     assert (result.code, result.stdout) == (0, "")
     assert account.customers().keys() == {"1"}
-
-
-def test_no_input_is_no_state(account):
-    result = run_target(account, [])
-
-    assert (result.code, result.stdout) == (0, "")
 
 
 def test_the_last_state_is_always_the_last_line(account):
@@ -166,12 +132,3 @@ def test_a_failure_ends_a_run_that_waits_for_input(account):
 
         result = target.wait()
     assert (result.code, result.stdout) == (1, "")
-
-
-def test_a_dry_run_gives_no_state(account):
-    result = run_target(
-        account, [SCHEMA, customer(1), state_of({"at": 1})], dry_run=True
-    )
-
-    assert (result.code, result.stdout) == (0, "")
-    assert account.customers() == {}

@@ -6,15 +6,8 @@ import json
 
 import pytest
 from answering_server import Answer, AnsweringServer
-from sandbox_server import Sandbox
 from source_system import BULK, PUT, Source, assert_fates
 from target_command import record, run_target, schema
-
-
-@pytest.fixture(scope="module")
-def account():
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -89,14 +82,6 @@ def test_numbers_arrive_as_exactly_as_they_left(source):
     )
     assert exact in shown.content
     assert_fates(source.send(message + b'"metadata":' + exact + b"}}"), unchanged=1)
-
-
-def test_a_change_of_the_rule_alone_changes_nothing_else(source):
-    source.load({"id": "1", "name": "A", "customerRule": {"dueOption": 30}})
-    source.load({"id": "1", "customerRule": {"dueOption": 45}})
-    assert source["1"]["customerRule"]["dueOption"] == 45
-    assert source["1"]["name"] == "A"
-    assert source.changes == [{"customerRule": [{"dueOption": 30}, {"dueOption": 45}]}]
 
 
 def test_a_rule_that_becomes_null_is_cleared(source):
@@ -204,10 +189,3 @@ def test_a_customer_that_is_larger_than_a_request_may_be_is_rejected(
     assert_fates(result, created=3 - over, rejected=over)
     assert source.refused.total() == 0
     assert bool([e for e in result.errors if "batch_size_bytes" in e]) == over
-
-
-def test_a_server_that_takes_less_is_given_less(source):
-    source.account.faults(max_body=2000)
-    result = source.load(*({"id": str(n), "name": "A" * 90} for n in range(60)))
-    source.account.faults(max_body=None)
-    assert_fates(result, created=60)

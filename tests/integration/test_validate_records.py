@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
 from target_command import record, run_target, schema, state
 
 
-@pytest.mark.parametrize(
-    "limit",
-    [
-        {"type": ["number", "null"], "multipleOf": 1e-38},
-        {"type": ["number", "null"], "multipleOf": float("nan")},
-    ],
-    ids=["tap-postgres", "nan"],
-)
-def test_a_number_of_a_database_fits(account, limit):
+def test_a_number_of_a_database_fits(account):
+    # As tap-postgres describes it.
+    limit = {"type": ["number", "null"], "multipleOf": 1e-38}
     messages = [
         schema("id", "name", metadata={}, creditLimit=limit),
         record(id="1", name="A", creditLimit=25000.5),
         state(1),
     ]
     result = run_target(account, messages, validate_records=True)
-    assert "defect" not in result.stderr
-    if result.code:
-        assert "not a valid JSON schema" in result.errors[-1]
-    else:
-        assert result.states == [1]
+    assert (result.code, result.states) == (0, [1])
 
 
 def test_a_reference_that_leads_nowhere_ends_the_run_in_one_line(account):

@@ -2,20 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-# The helper is shared with the tests next door, which are no package.
-from sandbox_server import Sandbox
-
-
-@pytest.fixture(scope="module")
-def server():
-    with Sandbox() as server:
-        yield server
-
 
 @pytest.fixture
-def sandbox(server):
-    server.clear()
-    return server
+def sandbox(account):
+    """An empty sandbox, without faults."""
+    return account
 
 
 @pytest.fixture

@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import requests
 from sandbox_server import Sandbox
-
-import target_upwell.sandbox
 
 pytestmark = pytest.mark.slow  # each starts a process
 COMMAND = [sys.executable, "-m", "target_upwell.sandbox"]
@@ -356,36 +352,3 @@ def test_a_missing_extra_is_one_line(tmp_path):
     assert done.stderr == (
         "upwell-sandbox needs aiohttp: pip install 'target-upwell[sandbox]'\n"
     )
-
-
-ROOMS = {
-    "": {"", "server", "page", "account"},
-    "server": {"server", "page", "account"},
-    "page": {"page", "account"},
-    "account": {"account"},
-}
-"""Which rooms of the sandbox each of them may import."""
-
-
-def imported(file):
-    """The modules that a file imports, within functions too."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-def test_the_sandbox_imports_nothing_of_the_rest_and_its_rooms_point_down():
-    root = Path(target_upwell.sandbox.__file__).parent
-    seen = set()
-    for file in root.rglob("*.py"):
-        room = file.relative_to(root).parent.as_posix().strip(".")
-        seen.add(room)
-        for name in imported(file):
-            if name.startswith("target_upwell"):
-                assert name.startswith("target_upwell.sandbox."), file
-                used = name.split(".")[2]
-                assert (used if used in ROOMS else "") in ROOMS[room], (file, name)
-    assert seen == ROOMS.keys()

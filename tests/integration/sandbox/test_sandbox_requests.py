@@ -13,9 +13,8 @@ MISSING_INPUTS = {
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "Bearer sandbox-key", "SANDBOX-KEY"])
-@pytest.mark.parametrize("path", ["/bulk-customers", "/nowhere"])
-def test_a_wrong_key_is_refused_before_anything_else(sandbox, key, path):
-    response = sandbox.call("POST", path, data="{", key=key)
+def test_a_wrong_key_is_refused_before_anything_else(sandbox, key):
+    response = sandbox.call("POST", "/nowhere", data="{", key=key)
 
     assert response.status_code == 401
     assert response.json() == {
@@ -145,18 +144,16 @@ def test_a_host_that_cannot_be_read_is_refused(sandbox, path, host):
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 @pytest.mark.parametrize("path", ["/faults", "/readings", "/requests", "/customers"])
-@pytest.mark.parametrize(
-    "origin", ["http://evil.example", "http://localhost:1", "null"]
-)
-def test_another_origin_cannot_change_the_sandbox(sandbox, path, method, origin):
-    url, headers = f"{sandbox.root}/_sandbox{path}", {"Origin": origin}
+def test_another_origin_cannot_change_the_sandbox(sandbox, path, method):
+    def status(origin):
+        url, headers = f"{sandbox.root}/_sandbox{path}", {"Origin": origin}
+        return requests.request(
+            method, url, data="{}", headers=headers, timeout=20
+        ).status_code
 
-    response = requests.request(method, url, data="{}", headers=headers, timeout=20)
-
-    assert response.status_code == 403
-    headers = {"Origin": sandbox.root}
-    allowed = requests.request(method, url, data="{}", headers=headers, timeout=20)
-    assert allowed.status_code != 403
+    for origin in ("http://evil.example", "http://localhost:1", "null"):
+        assert status(origin) == 403
+    assert status(sandbox.root) != 403
 
 
 def test_a_body_is_not_read_before_the_key_is_known(sandbox):

@@ -64,7 +64,11 @@ def test_whatever_ends_the_run_comes_with_a_remedy():
         (399, "redirects are not followed, to keep the key here; check api_url"),
         (400, ""),
         (401, "check api_key"),
+        (402, "paid"),
         (403, "ask Upwell for its permissions"),
+        (404, "check api_url"),
+        (407, "proxy"),
+        (501, "check api_url"),
         (418, "requests of this kind are not served; check api_url"),
     ],
 )
