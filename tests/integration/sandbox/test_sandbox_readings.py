@@ -171,8 +171,10 @@ def test_readings_are_restored_and_unknown_names_refused(sandbox):
     assert sandbox.control("GET", "/readings") == before
 
 
-def test_the_command_takes_every_reading():
+def test_the_command_takes_every_reading_and_what_bounds_requests():
     options = (
+        *("--search-cap", "4", "--max-body", "99", "--refuse-name", "^Bad"),
+        *("--retry-after", "date", "--rate-limit", "7", "--latency", "1"),
         *("--not-insertable", "contacts, collectorId"),
         *("--not-updatable", "deletedAt"),
         *("--rule-not-updatable", "dueOption"),
@@ -180,6 +182,17 @@ def test_the_command_takes_every_reading():
         *("--search-refuses-deleted-at", "--error-shape", "documented"),
     )
     with Sandbox(*options) as sandbox:
+        assert (
+            sandbox.control("GET", "/faults").items()
+            >= {
+                "search_cap": 4,
+                "max_body": 99,
+                "refuse_name": "^Bad",
+                "retry_after": "date",
+                "rate_limit": 7,
+                "latency": 1,
+            }.items()
+        )
         assert sandbox.control("GET", "/readings") == {
             "not_insertable": ["contacts", "collectorId"],
             "not_updatable": ["deletedAt"],
