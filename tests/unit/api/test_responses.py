@@ -69,6 +69,7 @@ def test_whatever_ends_the_run_comes_with_a_remedy():
         (404, "check api_url"),
         (407, "proxy"),
         (501, "check api_url"),
+        (500, ""),
         (418, "requests of this kind are not served; check api_url"),
     ],
 )
