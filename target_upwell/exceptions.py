@@ -161,15 +161,3 @@ class AmbiguousOutcome(TargetUpwellError):
         super().__init__(why)
         self.pause = pause
         self.status = status
-
-
-class NoAnswer(TargetUpwellError):
-    """No whole answer to a request came in so many seconds; the message says why."""
-
-    def __init__(self, why: str, seconds: float) -> None:
-        super().__init__(why)
-        self.seconds = seconds
-
-
-class UnreadableAnswer(TargetUpwellError, OSError):
-    """An answer is too large, or not what it says it is; the message says so."""

@@ -7,6 +7,7 @@ outcome is unknown the caller is told so, and has to look before it sends anothe
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,6 @@ from target_upwell.api.retry import Retry, retry_after
 from target_upwell.api.transport import Transport
 from target_upwell.exceptions import (
     AmbiguousOutcome,
-    NoAnswer,
     NotJSON,
     Refused,
     RunError,
@@ -169,11 +169,13 @@ class Client:
         with self._limiter.slot() as token:
             if self._dead:
                 raise self._dead
+            began = time.monotonic()
             try:
                 answer = self._transport.send(endpoint, body)
-            except NoAnswer as failure:
-                self._observe(str(endpoint), 0, failure.seconds, again=again)
-                raise AmbiguousOutcome(str(failure)) from None
+            except AmbiguousOutcome:
+                seconds = time.monotonic() - began
+                self._observe(str(endpoint), 0, seconds, again=again)
+                raise
             meaning = meaning_of(answer.status)
             if meaning is Meaning.RATE_LIMITED:
                 self._limiter.refused(token, _pause(answer))

@@ -42,25 +42,6 @@ class Retry:
         """Whether the next try is a retry."""
         return self._failures > 0
 
-    def next_wait(self, why: str, status: int = 0) -> float:
-        """Count a failure, and return the seconds to wait before the next retry.
-
-        Raises:
-            RetriesExhausted: If there is to be no further retry.
-        """
-        self._failures += 1
-        if self._failures > self._retries:
-            times = "once" if self._failures == 1 else f"{self._failures} times"
-            raise RetriesExhausted(
-                f"{self._what} failed {times}, at last with: {why}; run it again "
-                "later, it goes on where it stopped",
-                status,
-            )
-        seconds = backoff.full_jitter(next(self._waits))
-        again = f"trying again ({self._failures} of {self._retries})"
-        logger.warning("%s: %s; %s", self._what, why, again)
-        return seconds
-
     def wait(
         self,
         why: str,
@@ -81,8 +62,18 @@ class Retry:
             RetriesExhausted: If there is to be no further retry.
             Stopped: If the run is stopped meanwhile.
         """
-        seconds = self.next_wait(why, status)
-        if self._stop.wait(max(seconds - spaced, pause or 0)):
+        self._failures += 1
+        if self._failures > self._retries:
+            times = "once" if self._failures == 1 else f"{self._failures} times"
+            raise RetriesExhausted(
+                f"{self._what} failed {times}, at last with: {why}; run it again "
+                "later, it goes on where it stopped",
+                status,
+            )
+        again = f"trying again ({self._failures} of {self._retries})"
+        logger.warning("%s: %s; %s", self._what, why, again)
+        seconds = backoff.full_jitter(next(self._waits)) - spaced
+        if self._stop.wait(max(seconds, pause or 0)):
             raise Stopped
 
 

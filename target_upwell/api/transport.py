@@ -31,7 +31,7 @@ from urllib3.exceptions import (
 from urllib3.util import make_headers, parse_url
 
 from target_upwell.config import is_loopback
-from target_upwell.exceptions import NoAnswer, RunError, UnreadableAnswer
+from target_upwell.exceptions import AmbiguousOutcome, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ class Transport:
         """Send one request, and return the whole answer.
 
         Raises:
-            NoAnswer: If none came, or not as a whole.
+            AmbiguousOutcome: If none came, or not as a whole.
             RunError: If the machine's certificates can't be read.
         """
         began = time.monotonic()
@@ -98,6 +98,8 @@ class Transport:
             )
             response = connection.getresponse()
             content = _content(response)
+        except AmbiguousOutcome as error:
+            why = str(error)
         except (OSError, ValueError, HTTPError, HTTPException) as error:
             why = _no_answer(error, connection)
         else:
@@ -106,7 +108,7 @@ class Transport:
         # Out here nothing else holds on to the failed connection.
         if connection:
             connection.close()
-        raise NoAnswer(why, time.monotonic() - began)
+        raise AmbiguousOutcome(why)
 
     def _connection(self, url: Url) -> HTTPConnection:
         """Return this thread's connection, or a new one if the server closed it."""
@@ -227,13 +229,11 @@ def _content(response: BaseHTTPResponse) -> bytes:
     """Read a body and unpack it, both within bounds.
 
     Raises:
-        UnreadableAnswer: If it is too large, or not what it says it is.
+        AmbiguousOutcome: If it is too large, or not what it says it is.
     """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip"}:
-        raise UnreadableAnswer(
-            "an answer that is packed in a way that was not asked for"
-        )
+        raise AmbiguousOutcome("an answer that is packed in another way than asked for")
     unpacker = zlib.decompressobj(_GZIP_WINDOW) if encoding == "gzip" else None
     parts: list[bytes] = []
     room = MOST_ANSWER_BYTES
@@ -241,15 +241,15 @@ def _content(response: BaseHTTPResponse) -> bytes:
         try:
             part = unpacker.decompress(chunk, room + 1) if unpacker else chunk
         except zlib.error:
-            raise UnreadableAnswer("an answer that can't be unpacked") from None
+            raise AmbiguousOutcome("an answer that can't be unpacked") from None
         room -= max(len(chunk), len(part))
         if room < 0:
-            raise UnreadableAnswer(
+            raise AmbiguousOutcome(
                 f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
             )
         parts.append(part)
     if unpacker and parts and not unpacker.eof:
-        raise UnreadableAnswer("an answer whose end is missing")
+        raise AmbiguousOutcome("an answer whose end is missing")
     return b"".join(parts)
 
 
@@ -271,8 +271,6 @@ _FAILURES: tuple[tuple[_Kind, str, str], ...] = (
 
 def _no_answer(error: Exception, connection: HTTPConnection | None) -> str:
     """Say how a request failed, without addresses or headers."""
-    if isinstance(error, UnreadableAnswer):
-        return str(error)
     if connection and connection.proxy and not connection.has_connected_to_proxy:
         return "the proxy did not connect"
     for kind, sign, meaning in _FAILURES:
