@@ -24,7 +24,7 @@ from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.batch_load import Tools
-from target_upwell.upsert.dry_run import DryClient, DryGuards, DryLookups, DryRun
+from target_upwell.upsert.dry_run import DryClient, DryLookups, DryRun
 from target_upwell.upsert.duplicates import Duplicates
 from target_upwell.upsert.guards import Guards
 from target_upwell.upsert.inserts import Inserts
@@ -106,8 +106,11 @@ class Run:
         )
         refusals = Refusals()
         updates = Updates(client, lookups, refusals, CUSTOMERS)
-        self._guards = (DryGuards if dry else Guards)(
-            CUSTOMERS, settings.max_updated_percent, settings.max_cleared_percent
+        self._guards = Guards(
+            CUSTOMERS,
+            settings.max_updated_percent,
+            settings.max_cleared_percent,
+            dry_run=dry,
         )
         self._writers = Workers(parallel, "request", self._stop)
         self.missing = (

@@ -29,7 +29,7 @@ from target_upwell.upsert.refusals import hidden, is_about_key
 from target_upwell.upsert.unseen import Unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
     from target_upwell.config import Settings
@@ -89,15 +89,7 @@ class BatchLoad:
         self.is_unjudged = False
 
     def run(self, taken: Mapping[SourceKey, Waiting]) -> None:
-        """Load it.
-
-        Args:
-            taken: What was put off of its customers; the rows are among its own.
-
-        Raises:
-            RunError: If it can't be.
-            Stopped: If the run is being stopped.
-        """
+        """Load it; what was put off of its customers is taken, its rows among these."""
         self._rejects += [
             Reject.invalid(row, row.invalid) for row in self._rows if row.invalid
         ]
@@ -108,7 +100,7 @@ class BatchLoad:
         finally:
             # Whatever became of them: what was sent may have been carried out.
             unseen.add(self._entries)
-        self._sum_up()
+        self._outcomes.rejects = in_order(self._rejects, self._rows)
         # An invalid row was no version of its customer: it changes nothing.
         refused = [reject.row.key for reject in self._rejects if reject.row.input]
         self._tools.links.forget(refused, loaded, self._waiting)
@@ -121,15 +113,10 @@ class BatchLoad:
                 loaded.released += waiting.holds
 
     def catch_up(self, updates: list[Planned]) -> None:
-        """Send updates that were put off.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
-        """
+        """Send updates that were put off."""
         self._found = {one.entry.key: one.held for one in updates if one.held}
         self._send(updates)
-        self._sum_up()
+        self._outcomes.rejects = in_order(self._rejects, self._rows)
         refused = [reject.row.key for reject in self._rejects]
         forgotten = self._tools.links.forget(refused, self._loaded, {})
         # Counted as waiting with their batch, when it was loaded.
@@ -154,9 +141,6 @@ class BatchLoad:
         self._plan()
         self._update()
 
-    def _sum_up(self) -> None:
-        self._outcomes.rejects = in_order(self._rejects, self._rows)
-
     def _split_off_skipped(self) -> None:
         """Count what the load method leaves alone, and go on with the rest.
 
@@ -166,28 +150,25 @@ class BatchLoad:
         lookups = self._tools.lookups
         find = lookups.find if appends else lookups.find_surely
         found = find(entry.key for entry in self._entries)
-        kept: list[Entry] = []
-        skipped: list[Entry] = []
-        for entry in self._entries:
-            (skipped if (entry.key in found) is appends else kept).append(entry)
+        skipped = [e for e in self._entries if (e.key in found) is appends]
         self._count(Outcome.SKIPPED, skipped, found)
-        self._entries, self._found = kept, {} if appends else found
+        self._entries = [e for e in self._entries if (e.key in found) is not appends]
+        self._found = {} if appends else found
 
     def _look_up(self, *, with_parents_only: bool) -> None:
         """Find which customers of the batch exist, and link those whose parents do."""
-        links = self._tools.links
-        parents = links.wanted(self._entries, self._loaded)
+        parents = self._tools.links.wanted(self._entries, self._loaded)
         keys = {} if with_parents_only else dict.fromkeys(e.key for e in self._entries)
         asked = [*keys, *(parent for parent in parents if parent not in keys)]
         found = self._tools.lookups.find(asked)
-        links.turned_up(found, self._entries, self._loaded, parents)
+        self._turned_up(found, parents)
         self._found |= {key: held for key, held in found.items() if key in keys}
 
-    def _turned_up(self, customers: Found) -> None:
+    def _turned_up(self, customers: Found, parents: Collection[SourceKey] = ()) -> None:
         """Link those who bill to customers that have turned up."""
         # Those that were created without their link get it by an update.
         waiting = [e for e in self._entries if e.key not in self._created]
-        self._tools.links.turned_up(customers, waiting, self._loaded)
+        self._tools.links.turned_up(customers, waiting, self._loaded, parents)
 
     def _create(self, searched: Searched) -> None:
         """Create what is not found; what turns out to exist is added to `found`."""
@@ -231,11 +212,7 @@ class BatchLoad:
         self._turned_up(result.created | result.existing | unclear)
 
     def _plan(self) -> None:
-        """Compare what exists, once for each input, before any of it is written.
-
-        Raises:
-            GuardStop: If that would change or empty too much of the account.
-        """
+        """Compare what exists, once for each input, before any of it is written."""
         looked_up = 0
         updated: list[list[str]] = []
         for entry in self._entries:

@@ -34,7 +34,6 @@ Customer = dict[str, Any]
 NullHandling = Literal["clear", "keep"]
 
 _NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
-_PARENT_NAMES = (BILL_TO, PARENT)
 _RELATIONS = frozenset(one.name for one in PROPERTIES.values() if not one.updatable)
 
 
@@ -62,28 +61,23 @@ def merge(rows: Iterable[Row], null_handling: NullHandling = "clear") -> list[En
         entry = entries.get(row.key)
         if entry is None:
             entries[row.key] = Entry(row.key, row.input, row.body, [row])
-        else:
-            entry.rows.append(row)
-            news = {
-                name: value
-                for name, value in row.input.items()
-                if value is not None or null_clears(name, null_handling)
-            }
-            entry.input = _overlay(entry.input, news)
-            entry.body = b""
+            continue
+        entry.rows.append(row)
+        entry.body = b""
+        news = {
+            name: value
+            for name, value in row.input.items()
+            if value is not None or null_clears(name, null_handling)
+        }
+        entry.input = {**entry.input, **news}
+        # Either way to name a parent replaces the other.
+        for name, other in (BILL_TO, PARENT), (PARENT, BILL_TO):
+            if name in news and other not in news:
+                entry.input.pop(other, None)
     for entry in entries.values():
         if not entry.body:
             entry.body = body_of(entry.input)
     return list(entries.values())
-
-
-def _overlay(older: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
-    """Lay one input over another; either way to name a parent replaces the other."""
-    merged = {**older, **newer}
-    for name, other in (_PARENT_NAMES, _PARENT_NAMES[::-1]):
-        if name in newer and other not in newer:
-            merged.pop(other, None)
-    return merged
 
 
 def null_clears(name: str, null_handling: NullHandling) -> bool:
@@ -184,30 +178,20 @@ def withholds(policy: str, own: Any, *, shown: bool = True) -> bool:  # noqa: AN
 
 
 def _same_members(wanted: list[Customer], held: list[Customer]) -> bool:
-    """Compare lists of objects as sets, on the members that `wanted` gives.
-
-    Upwell shows only some members of an address; the others can't be compared.
-    """
-    pairs = [
-        (i, j)
-        for i, one in enumerate(wanted)
-        for j, other in enumerate(held)
-        if _covers(one, other)
-    ]
-    return len({i for i, _ in pairs}) == len(wanted) and (
-        len({j for _, j in pairs}) == len(held)
+    """Compare lists of objects as sets, on the members that both sides show."""
+    return all(any(_covers(one, other) for other in held) for one in wanted) and (
+        all(any(_covers(one, other) for one in wanted) for other in held)
     )
 
 
 def _covers(one: Customer, other: Customer) -> bool:
     for name, value in one.items():  # a loop, since this runs for every customer
-        if name in other and not same(value, _trimmed(other[name])):
+        own = other.get(name)
+        if name in other and not same(
+            value, own.strip() if isinstance(own, str) else own
+        ):
             return False
     return True
-
-
-def _trimmed(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    return value.strip() if isinstance(value, str) else value
 
 
 def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
@@ -232,7 +216,7 @@ def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
 
 
 def parent_of(entry: Entry) -> SourceKey | None:
-    """Return the source key of the customer that this one bills to, if it names one.
+    """Return the source key of the customer that this one bills to, if that counts.
 
     An Upwell id in the input says the same more directly, and wins.
     """
@@ -243,11 +227,9 @@ def parent_of(entry: Entry) -> SourceKey | None:
 
 
 def group_by_depth(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Group entries so that parents come before their children.
+    """Return groups in the order in which to create them: parents before children.
 
-    Returns:
-        Groups in the order in which to create them. In the last one are also those
-        that bill each other in a circle, where nobody comes first.
+    In the last one are also those that bill each other in a circle.
     """
     waiting = {entry.key: entry for entry in entries}
     groups: list[list[Entry]] = []

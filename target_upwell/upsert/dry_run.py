@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,8 @@ from target_upwell.api.client import Client
 from target_upwell.api.replies import Update
 from target_upwell.customers.schema import CUSTOMERS, PROPERTIES
 from target_upwell.delivery.outcomes import Counted, Outcome
-from target_upwell.exceptions import GuardStop
 from target_upwell.reporting.words import counted
 from target_upwell.upsert.diff import merge
-from target_upwell.upsert.guards import Guards
 from target_upwell.upsert.lookups import Lookups
 
 if TYPE_CHECKING:
@@ -78,26 +75,11 @@ class DryClient(Client):
         return Update(1, 1)
 
 
-class DryGuards(Guards):
-    """Guards that stop nothing, so that the whole input is seen."""
-
-    def admit(self, looked_up: int, updated: Iterable[Iterable[str]]) -> bool:
-        """Take a plan into account; nothing has to wait."""
-        with suppress(GuardStop):
-            super().admit(looked_up, updated)
-        return False
-
-    def judge(self) -> None:
-        """Judge a run at its end."""
-        with suppress(GuardStop):
-            super().judge()
-
-
 class DryLookups(Lookups):
     """Lookups that make sure, since no refusal tells of what they overlook.
 
-    They also find what the run would have created. Nothing else remembers that where
-    nothing is written, so the hashes of keys and inputs are kept.
+    They also find what would have been created: of that the hashes of keys and inputs
+    are kept, since nothing else remembers it.
     """
 
     def __init__(self, client: Client, resource: Resource, page: int) -> None:

@@ -50,29 +50,24 @@ class Duplicates:
         self._unknown = ""
 
     def look(self, entries: Sequence[Entry]) -> None:
-        """Look for what Upwell holds already of records that would be created.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
-        """
+        """Look for what Upwell holds already of records that would be created."""
+        half = len(entries) // 2
         try:
             found = self._search(entries)
+        except Refused as refused:
+            self._unknown = str(refused)
         except TooLarge:
-            if len(entries) > 1:
-                half = len(entries) // 2
+            if half:
                 self.look(entries[:half])
                 self.look(entries[half:])
             else:
-                self._give_up("a search for a single one is too large for Upwell")
-            return
-        except Refused as refused:
-            self._give_up(str(refused))
-            return
-        for entry in entries:
-            for record in found:
-                if same := in_common(entry.input, record):
-                    self._note(entry, record, same)
+                self._unknown = "a search for a single one is too large for Upwell"
+        else:
+            for entry in entries:
+                for record in found:
+                    same = in_common(entry.input, record)
+                    if same and self._resource.key_of(record) != entry.key:
+                        self._note(entry, record, same)
 
     def report(self) -> None:
         """Log the pairs, if there are any."""
@@ -85,13 +80,12 @@ class Duplicates:
             )
         if not self._pairs:
             return
-        pairs = counted(self._pairs, "pair")
         logger.warning(
             "dry run: %s%s of a new %s and one that is in Upwell already, under "
             "another source key or none; where they are the same, a load creates it a "
             "second time:",
             "at least " if self._are_more else "",
-            pairs,
+            counted(self._pairs, "pair"),
             self._resource.singular,
         )
         for line in self._listed:
@@ -116,22 +110,15 @@ class Duplicates:
             where = {**where, "id": {"_nin": list(found)}}
         return list(found.values())
 
-    def _give_up(self, why: str) -> None:
-        with self._lock:
-            self._unknown = why
-
     def _note(self, entry: Entry, record: Record, same: str) -> None:
         system, source_id = self._resource.key_of(record)
-        if (system, source_id) == entry.key:
-            return
+        held = (
+            f"one without a source key, of the id {one_id(record['id'])}"
+            if source_id is None
+            else f"{one_id(str(system))} {one_id(source_id)}"
+        )
+        own = " ".join(map(one_id, entry.key))
         with self._lock:
             self._pairs += 1
-            if len(self._listed) >= MOST_LISTED:
-                return
-            held = (
-                f"one without a source key, of the id {one_id(record['id'])}"
-                if source_id is None
-                else f"{one_id(str(system))} {one_id(source_id)}"
-            )
-            own = " ".join(map(one_id, entry.key))
-            self._listed.append(f"{own} and {held}: the same {same}")
+            if len(self._listed) < MOST_LISTED:
+                self._listed.append(f"{own} and {held}: the same {same}")

@@ -32,16 +32,24 @@ _ALL_PERCENT = 100
 class Guards:
     """What a run has planned for existing records; threads share it.
 
+    A dry run never has to wait or stop, so that it sees the whole input.
+
     Attributes:
         stop: Why the run must stop, naming the property, the counts and the setting.
     """
 
     def __init__(
-        self, resource: Resource, max_updated_percent: int, max_cleared_percent: int
+        self,
+        resource: Resource,
+        max_updated_percent: int,
+        max_cleared_percent: int,
+        *,
+        dry_run: bool = False,
     ) -> None:
         self._those = f"existing {resource.name} that it has looked up"
         self._max_updated = max_updated_percent
         self._max_cleared = max_cleared_percent
+        self._dry_run = dry_run
         self._lock = threading.Lock()
         self._looked_up = 0
         self._updated = 0
@@ -67,8 +75,14 @@ class Guards:
                 self._updated += 1
                 self._cleared.update(set(cleared))
             if self._looked_up < FEWEST_LOOKED_UP:
-                return True
-            self._stop_if(self._too_many_updated() or self._too_many_lose())
+                return not self._dry_run
+            would_change = self._excess(
+                "this run would change",
+                self._updated,
+                self._max_updated,
+                "max_updated_percent",
+            )
+            self._stop_if(would_change or self._would_empty())
             return False
 
     def judge(self) -> None:
@@ -82,7 +96,7 @@ class Guards:
             GuardStop: If the run must stop.
         """
         with self._lock:
-            self._stop_if(self._too_many_lose())
+            self._stop_if(self._would_empty())
 
     def concern(self, change: Change) -> bool:
         """Return whether a change is guarded, and so has to wait for a verdict."""
@@ -93,30 +107,23 @@ class Guards:
 
     def _stop_if(self, why: str) -> None:
         self.stop = self.stop or why
-        if self.stop:
+        if self.stop and not self._dry_run:
             raise GuardStop(self.stop)
 
-    def _too_many_updated(self) -> str:
-        if not self._is_over(self._updated, self._max_updated):
-            return ""
-        return (
-            f"this run would change {self._updated} of the {self._looked_up} "
-            f"{self._those}, more than {self._max_updated}%: check the source, or "
-            "raise max_updated_percent"
-        )
-
-    def _too_many_lose(self) -> str:
+    def _would_empty(self) -> str:
         for name, count in self._cleared.most_common(1):
-            if self._is_over(count, self._max_cleared):
-                return (
-                    f"{name}: this run would empty it for {count} of the "
-                    f"{self._looked_up} {self._those}, more than {self._max_cleared}%: "
-                    "check the source, or raise max_cleared_percent"
-                )
+            what = f"{name}: this run would empty it for"
+            return self._excess(what, count, self._max_cleared, "max_cleared_percent")
         return ""
 
-    def _is_over(self, concerned: int, percent: int) -> bool:
+    def _excess(self, what: str, count: int, percent: int, setting: str) -> str:
+        """Return why a run must stop; "" where the records concerned are few enough."""
+        if (
+            count < FEWEST_CONCERNED
+            or count * _ALL_PERCENT <= percent * self._looked_up
+        ):
+            return ""
         return (
-            concerned >= FEWEST_CONCERNED
-            and concerned * _ALL_PERCENT > percent * self._looked_up
+            f"{what} {count} of the {self._looked_up} {self._those}, more than "
+            f"{percent}%: check the source, or raise {setting}"
         )

@@ -48,11 +48,7 @@ class Searched(IntEnum):
 
 @dataclass(slots=True)
 class _Group:
-    """Records to post together.
-
-    The retries begin with an ambiguous outcome. What is found after that may have been
-    created by this run, or may have been there all along.
-    """
+    """Records to post together; they have retries once an outcome was ambiguous."""
 
     entries: list[Entry]
     searched: Searched
@@ -215,11 +211,7 @@ class Inserts:
         return group.halves()
 
     def _refuse(self, entry: Entry, refusal: Refusal, result: Inserted) -> None:
-        """Note what was refused by itself.
-
-        Raises:
-            RunError: If the others would fare no better.
-        """
+        """Note what was refused by itself, unless the others would fare no better."""
         result.refused.append((entry, refusal))
         try:
             self._refusals.note(refusal)

@@ -8,7 +8,6 @@ parent turns up, and at the end of the stream at the latest.
 from __future__ import annotations
 
 import logging
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,6 @@ class Links:
         self._lookups = lookups
         self._updates = updates
         self._writers = writers
-        self._lock = threading.Lock()
         self._said_that_state_waits = False
 
     def wanted(self, entries: Iterable[Entry], loaded: Loaded) -> set[SourceKey]:
@@ -86,11 +84,8 @@ class Links:
     ) -> None:
         """Link those who bill to customers that exist in Upwell.
 
-        Args:
-            customers: The customers that exist.
-            entries: Those of the batch that can still be linked by themselves.
-            loaded: Takes the tasks that link the others who wait.
-            parents: Those that were looked up as parents.
+        The entries of the batch that do are linked by themselves, the others who wait
+        by tasks of their own. Of the customers those looked up as parents are kept.
         """
         for entry in entries:
             parent = parent_of(entry)
@@ -142,10 +137,7 @@ class Links:
     ) -> int:
         """Have customers wait as before: this version of them was not loaded.
 
-        Args:
-            keys: The customers.
-            loaded: What comes of the batch.
-            before: What earlier versions waited for, as far as this one took that over.
+        What earlier versions waited for is restored, as far as this one took it over.
 
         Returns:
             How many of them waited because of this version.
@@ -165,37 +157,26 @@ class Links:
         """Hold a batch back once for each of its customers that still waits."""
         waiting = self.waiting(entries).values()
         loaded.pending = sum(one.sequence == loaded.sequence for one in waiting)
-        if not loaded.pending:
-            return
-        with self._lock:
-            said, self._said_that_state_waits = self._said_that_state_waits, True
-        if not said:
+        if loaded.pending and not self._said_that_state_waits:
+            self._said_that_state_waits = True
             logger.info(
                 "some customers are loaded before the ones that they bill to; STATE "
                 "waits for their links, at the latest until the end of the stream"
             )
 
     def finish(self) -> Loaded:
-        """Look for all parents that somebody waits for, at the end of the stream.
+        """Return the links that can be set at the end, and as drift those that can't.
 
-        Returns:
-            The links that can be set, and as drift those that can't.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
+        All parents that somebody waits for are looked for once more.
         """
         loaded = Loaded()
         parents = self._parents.parents()
-        size = self._settings.batch_size_rows
-        for start in range(0, len(parents), size):
-            page = parents[start : start + size]
-            found = self._lookups.find_surely(page)
-            self.turned_up(found, (), loaded, page)
-            for parent in page:
-                if parent not in found:
-                    for child in self._parents.waiting_children(parent):
-                        self._orphan(child, parent, "", loaded)
+        found = self._lookups.find_surely(parents)
+        self.turned_up(found, (), loaded)
+        for parent in parents:
+            if parent not in found:
+                for child in self._parents.waiting_children(parent):
+                    self._orphan(child, parent, "", loaded)
         return loaded
 
     def _without_parent(self, entry: Entry, loaded: Loaded) -> None:
@@ -255,7 +236,7 @@ class Links:
 def _release(waiting: Waiting | None, loaded: Loaded) -> None:
     """Take a hold off the batch of a child that waits no longer.
 
-    The batch under load holds nothing yet: what still waits then is counted at its end.
+    The batch under load holds nothing yet: what still waits is counted at its end.
     """
     if waiting and waiting.sequence != loaded.sequence:
         loaded.released.append(waiting.sequence)

@@ -64,20 +64,16 @@ class Missing:
             self._ids.see(key[1])
 
     def find(self) -> Loaded:
-        """Walk the account, and return what reports and marks the first of them.
-
-        Raises:
-            RunError: If the account can't be walked.
-            Stopped: If the run is being stopped.
-        """
+        """Walk the account, and return what reports and marks the first of them."""
         self._walk()
         count, most = self._ids.count_missing(), self._settings.max_deletes
         self._marks = self._settings.missing_customers == "delete"
         if self._marks and count > most:
             things = counted(count, self._resource.singular, self._resource.name)
+            are = "is" if count == 1 else "are"
             self.excess = GuardStop(
-                f"{things} of this source system {_are(count)} in Upwell and no longer "
-                f"in the source, and max_deletes allows {most}, so none was marked as "
+                f"{things} of this source system {are} in Upwell and no longer in the "
+                f"source, and max_deletes allows {most}, so none was marked as "
                 "deleted; check the source, or raise max_deletes"
             )
             self._marks = False
@@ -89,10 +85,7 @@ class Missing:
         self._ids.close()
 
     def _walk(self) -> None:
-        """Take what the account holds of the source system, page after page.
-
-        A page may be capped, so that only an empty one is the last.
-        """
+        """Take all pages; any may be capped, so that only an empty one is the last."""
         source_id, system = self._resource.key[1], self._settings.source_system
         where: dict[str, Any] = {
             self._resource.key[0]: {"_eq": system},
@@ -177,7 +170,3 @@ class Missing:
 
     def _key(self, one: Held) -> SourceKey:
         return self._settings.source_system, one.id
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"

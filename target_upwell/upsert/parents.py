@@ -24,13 +24,9 @@ stays flat, however many customers there are."""
 
 
 class Waiting(NamedTuple):
-    """A child that waits for its parent.
+    """What a child waits for, and the batch that it holds back.
 
-    Attributes:
-        parent: For which one.
-        sequence: The batch that it holds back.
-        held: The Upwell id that the child bills to at present, as far as known.
-        id: The child's own Upwell id, as far as known.
+    As far as known: the Upwell id that it bills to at present, and its own.
     """
 
     parent: SourceKey
@@ -73,9 +69,6 @@ class PendingParents:
     ) -> tuple[bool, Waiting | None]:
         """Note that a child waits for a parent, in place of an older version of it.
 
-        Call it before looking the parent up: a parent that is created in between then
-        finds its children.
-
         Returns:
             Whether the parent is worth a lookup (it is not when others wait for it),
             and what the child waited for until now.
@@ -89,10 +82,7 @@ class PendingParents:
     def resolve(
         self, child: SourceKey, parent: SourceKey | None = None
     ) -> Waiting | None:
-        """Return what a child waited for, and have it wait no longer.
-
-        Where a parent is given, only if this is still the one that it waits for.
-        """
+        """Return what a child waited for, if it is this, and have it wait no longer."""
         with self._lock:
             waiting = self._waiting.get(child)
             if waiting and (parent is None or waiting.parent == parent):
@@ -121,11 +111,9 @@ class PendingParents:
     def links_to(
         self, customers: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
     ) -> list[Link]:
-        """Return the links that can be set now; the children wait until resolved.
+        """Return the links to customers that exist; the children wait until resolved.
 
-        Args:
-            customers: Source keys of customers that exist, and their Upwell ids.
-            parents: Those that were looked up as parents, to be kept.
+        The ids of parents are kept, those that were looked up as such included.
         """
         due: list[Link] = []
         with self._lock:

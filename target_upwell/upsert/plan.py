@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 class Entry:
     """One source key of a batch: its rows, overlaid in the order in which they came.
 
-    Attributes:
-        key: Its source key.
-        input: The input to bring about.
-        body: The input encoded as a new record.
-        rows: The records that it is made of; they share its outcome.
+    The rows share its outcome; the body is the input encoded as a new record.
     """
 
     key: SourceKey
@@ -77,13 +73,9 @@ class Change:
 
 
 class Planned(NamedTuple):
-    """What to do about one existing record.
+    """What to do about one existing record, with its input as it was at that time.
 
-    Attributes:
-        entry: The record.
-        input: Its input, as it was when this was planned.
-        held: What Upwell shows of it; None where it exists unseen.
-        change: What an update has to change.
+    What Upwell holds is None where the record exists unseen.
     """
 
     entry: Entry

@@ -59,15 +59,7 @@ class Updates:
         self._refused_columns: frozenset[str] = frozenset()
 
     def run(self, key: SourceKey, change: Change) -> Updated:
-        """Send one update; a key that touches nothing is refused.
-
-        Returns:
-            What was set, and what was not, with the reason.
-
-        Raises:
-            RunError: If no request can succeed.
-            Stopped: If the run is being stopped.
-        """
+        """Send one update; a key that touches nothing is refused."""
         updated = Updated(change.changes())
         # Each turn leaves out one column more.
         while True:
@@ -110,11 +102,7 @@ class Updates:
     def _of_this_one(
         self, key: SourceKey, failure: TooLarge | RetriesExhausted
     ) -> Refusal:
-        """Return a failure as a refusal, where it is about this one record.
-
-        Raises:
-            RunError: If it is not, or may not be.
-        """
+        """Return a failure as a refusal, where it is about this one record."""
         alone = f"this {self._resource.singular}"
         if isinstance(failure, TooLarge):
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

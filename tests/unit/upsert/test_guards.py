@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from target_upwell.customers.schema import CUSTOMERS
@@ -13,6 +13,7 @@ from target_upwell.exceptions import GuardStop
 from target_upwell.upsert.guards import FEWEST_CONCERNED, FEWEST_LOOKED_UP, Guards
 from target_upwell.upsert.plan import Change
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BATCHES = st.lists(
     st.integers(1, 80).flatmap(
         lambda rows: st.tuples(
@@ -44,6 +45,7 @@ def stop_at_the_end_of(guards):
     return ""
 
 
+@PATIENT
 @given(BATCHES, st.integers(0, 100), st.integers(0, 100))
 def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared):
     guards = Guards(CUSTOMERS, updated, cleared)
@@ -65,6 +67,7 @@ def test_what_was_admitted_is_never_over_a_percentage(batches, updated, cleared)
             assert emptied <= max(cleared * looked_up / 100, FEWEST_CONCERNED - 1)
 
 
+@PATIENT
 @given(BATCHES, BATCHES)
 def test_once_a_run_has_to_stop_nothing_is_admitted_any_more(before, after):
     guards = Guards(CUSTOMERS, 100, 20)
