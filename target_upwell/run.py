@@ -6,7 +6,6 @@ import logging
 import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
@@ -37,8 +36,11 @@ from target_upwell.upsert.refusals import Refusals
 from target_upwell.upsert.updates import Updates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_upwell.config import Settings
-    from target_upwell.delivery.tasks import Signals, StateWriter
+    from target_upwell.delivery.tasks import Signals
+    from target_upwell.exceptions import GuardStop
 
 logger = logging.getLogger("target-upwell")
 
@@ -59,7 +61,11 @@ class Run:
     """
 
     def __init__(
-        self, settings: Settings, digest: str, signals: Signals, writer: StateWriter
+        self,
+        settings: Settings,
+        digest: str,
+        signals: Signals,
+        write: Callable[[bytes], None],
     ) -> None:
         """Put it together; nothing runs yet, and no file is opened.
 
@@ -67,39 +73,39 @@ class Run:
             settings: How.
             digest: Stands for the settings that change values, see `digest_of`.
             signals: What may end it from outside.
-            writer: Writes STATE.
+            write: Writes one STATE.
         """
         self._settings = settings
-        self._stop = threading.Event()
+        dry = settings.dry_run
+        self._stop = stop = threading.Event()
         self._closed = False
         parallel = settings.max_parallel_requests
-        self._limiter = RateLimiter(parallel, self._stop)
+        self._limiter = RateLimiter(parallel, stop)
         self.report = Report(CUSTOMERS)
-        self._files = [
-            AppendedFile(path, setting, beginnings)
-            for path, setting, beginnings in (
-                (settings.rejects_path, "rejects_path", rejects.BEGINNINGS),
-                (settings.drift_path, "drift_path", drift.beginnings(CUSTOMERS)),
-                (settings.sync_log_path, "sync_log_path", sync_log.BEGINNINGS),
-            )
-            if path
-        ]
-        # A dry run touches no file, and sees the whole input.
-        by_setting = {} if settings.dry_run else {f.setting: f for f in self._files}
+        own_lines = {
+            "rejects_path": rejects.BEGINNINGS,
+            "drift_path": drift.beginnings(CUSTOMERS),
+            "sync_log_path": sync_log.BEGINNINGS,
+        }
+        files = {
+            setting: AppendedFile(getattr(settings, setting), setting, beginnings)
+            for setting, beginnings in own_lines.items()
+            if getattr(settings, setting)
+        }
+        self._files = list(files.values())
+        if dry:  # it touches no file
+            files = {}
         self._rejects = Rejects(
             settings.max_rejects,
-            by_setting.get("rejects_path"),
+            files.get("rejects_path"),
             CUSTOMERS.hints,
-            dry_run=settings.dry_run,
+            dry_run=dry,
         )
-        self._drift = Drift(by_setting.get("drift_path"), CUSTOMERS)
-        log = by_setting.get("sync_log_path")
-        self._sync_log = SyncLog(log, uuid4().hex, digest, CUSTOMERS) if log else None
-        recorder = Recorder(self.report, self._drift, self._rejects, self._sync_log)
+        self._drift = Drift(files.get("drift_path"), CUSTOMERS)
+        self._sync_log = SyncLog(files.get("sync_log_path"), digest, CUSTOMERS)
 
-        dry = settings.dry_run
         client = (DryClient if dry else Client)(
-            settings, self._limiter, self._stop, self.report.request
+            settings, self._limiter, stop, self.report.request
         )
         lookups = (DryLookups if dry else Lookups)(
             client, CUSTOMERS, settings.batch_size_rows
@@ -112,7 +118,7 @@ class Run:
             settings.max_cleared_percent,
             dry_run=dry,
         )
-        self._writers = Workers(parallel, "request", self._stop)
+        self._writers = Workers(parallel, "request", stop)
         self.missing = (
             None
             if settings.missing_customers == "ignore"
@@ -137,11 +143,11 @@ class Run:
             duplicates = Duplicates(client, CUSTOMERS)
             self._dry_run = DryRun(settings, client, lookups, self._loader, duplicates)
         self.scheduler = Scheduler(
-            loader=self._dry_run or self._loader,
-            recorder=recorder,
-            writer=writer,
+            load=(self._dry_run or self._loader).load,
+            recorder=Recorder(self.report, self._drift, self._rejects, self._sync_log),
+            write=write,
             signals=signals,
-            stop=self._stop,
+            stop=stop,
             parallel=parallel * BATCHES_PER_REQUEST,
         )
         self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
@@ -170,8 +176,7 @@ class Run:
         if settings.field_policy:
             policies = (f"{n} {policy}" for n, policy in settings.field_policy.items())
             logger.info("field_policy: %s", ", ".join(policies))
-        if self._sync_log:
-            self._sync_log.begin(version("target-upwell"), settings.load_method)
+        self._sync_log.begin(version("target-upwell"), settings.load_method)
         try:
             self._clock.start()
         except RuntimeError:
@@ -192,15 +197,19 @@ class Run:
         """
         self.scheduler.drain()
         for part in (self._loader, self._links):
-            self.scheduler.run(Task(part.finish, frozenset()))
+            self.scheduler.run(Task(part.finish))
         self.scheduler.finish()
-        if self.missing:
-            self._find(self.missing, incomplete)
+        excess = self._find_missing(self.missing, incomplete) if self.missing else None
+        if excess and not self._dry_run:
+            self.scheduler.fail(excess)
         self.close(None)
         if self.scheduler.failure:
             raise self.scheduler.failure
-        if self._settings.dry_run:
-            self._judge_dry_run()
+        if self._dry_run:
+            if self._guards.stop or excess:
+                raise RunError(f"a real run would stop: {self._guards.stop or excess}")
+            if self._rejects.excess:
+                raise self._rejects.excess
 
     def close(self, grace: float | None) -> None:
         """Begin nothing more, let what is under way end, and tell how it went.
@@ -218,55 +227,36 @@ class Run:
         self.scheduler.close(grace)
         self._writers.close()
         self._drift.report()
-        for line in self._rejects.summary():
+        for line in (*self._rejects.summary(), *self._sync_log.summary()):
             logger.warning("%s", line)
-        if self._sync_log:
-            for line in self._sync_log.summary():
-                logger.warning("%s", line)
-            self._end_sync_log(self._sync_log, failed=grace is not None)
+        self._sync_log.end(
+            {**self.report.totals(), "drift": self._drift.counts()},
+            failed=grace is not None or self.scheduler.failure is not None,
+        )
+        note = ""
         if self._dry_run:
             self._dry_run.summary(self._guards.stop)
-        self.report.summary(
-            "; a dry run, nothing was written" if self._settings.dry_run else ""
-        )
+            note = "; a dry run, nothing was written"
+        self.report.summary(note)
         for file in self._files:
             file.close()
         if self.missing:
             self.missing.close()
 
-    def _find(self, missing: Missing, incomplete: str) -> None:
-        """Look for missing customers, unless the source may hold them."""
+    def _find_missing(self, missing: Missing, incomplete: str) -> GuardStop | None:
+        """Look for customers that left the source, unless it may hold them.
+
+        Returns:
+            Why they are too many to be marked as deleted, if they are.
+        """
         rejected = int(self.report.totals()["rejected"])
         if rejected and not incomplete:
-            were = counted(rejected, "record was", "records were")
-            incomplete = f"{were} rejected"
+            incomplete = f"{counted(rejected, 'record was', 'records were')} rejected"
         if incomplete:
             logger.warning("missing_customers does not apply: %s", incomplete)
-            return
-        self.scheduler.run(Task(missing.find, frozenset()))
-        if missing.excess and not self._settings.dry_run:
-            self.scheduler.fail(missing.excess)
-
-    def _judge_dry_run(self) -> None:
-        """Fail where a real run would have stopped.
-
-        Raises:
-            RunError: If it would.
-        """
-        if self._guards.stop:
-            raise RunError(f"a real run would stop: {self._guards.stop}")
-        if self.missing and self.missing.excess:
-            raise RunError(f"a real run would stop: {self.missing.excess}")
-        if self._rejects.excess:
-            raise self._rejects.excess
-
-    def _end_sync_log(self, log: SyncLog, *, failed: bool) -> None:
-        totals = {**self.report.totals(), "drift": self._drift.counts()}
-        try:
-            log.end(totals, failed=failed or self.scheduler.failure is not None)
-        except RunError as error:
-            # What became of each record is in it already.
-            logger.warning("%s", error)
+            return None
+        self.scheduler.run(Task(missing.find))
+        return missing.excess
 
     def _tick(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_TICKS):

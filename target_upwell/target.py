@@ -81,7 +81,7 @@ class TargetUpwell(ConfiguredTarget):
             self.settings,
             digest_of(self._config),
             self.signals,
-            StateWriter(self.signals, GRACE_SECONDS),
+            StateWriter(self.signals, GRACE_SECONDS).write,
         )
         # One sink: nothing to drain side by side.
         self.max_parallelism = 1

@@ -5,11 +5,11 @@ them are busy, so memory stays flat. Three rules make promises 1 and 2 here:
 
 - Two tasks under way never hold the same key, so the last version wins.
 - STATE goes out when all that was opened before it is released, and not before. A batch
-  is released when it is loaded, all batches before it are, and its rejects are written.
+  is released when it is loaded and its rejects are written, which waits for all batches
+  before it.
 - After a failure or a signal nothing new begins, and nothing unfinished is released.
 
-It knows neither HTTP nor customers: a `Loader` loads, a `Recorder` keeps what came of
-it, and a `StateWriter` writes.
+It knows neither HTTP nor customers.
 """
 
 from __future__ import annotations
@@ -22,22 +22,15 @@ from typing import TYPE_CHECKING
 
 from target_upwell.delivery.batch import Batch
 from target_upwell.delivery.checkpoints import Checkpoints
-from target_upwell.delivery.tasks import Task
+from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.delivery.workers import Workers
-from target_upwell.exceptions import Stopped
+from target_upwell.exceptions import RunError, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable
     from collections.abc import Set as AbstractSet
 
-    from target_upwell.delivery.outcomes import Reject
-    from target_upwell.delivery.tasks import (
-        Loaded,
-        Loader,
-        Recorder,
-        Signals,
-        StateWriter,
-    )
+    from target_upwell.delivery.tasks import Recorder, Signals
 
 SECONDS_BETWEEN_STATES = 1.0
 """Each STATE line costs Meltano a commit in its database."""
@@ -45,20 +38,23 @@ SECONDS_BETWEEN_STATES = 1.0
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often a wait looks whether a signal came: signal handlers can't notify."""
 
-MOST_WAITING_REJECT_BYTES = 32_000_000
-"""Rejects that wait for an earlier batch are kept in memory; more make the reader wait.
-"""
+MOST_REJECTS_ALONE = 20
+"""Records that are all rejected, before the run has failed whatever is allowed."""
 
 
 class Scheduler:
-    """Takes batches and STATE in the order of the stream, and delivers them."""
+    """Takes batches and STATE in the order of the stream, and delivers them.
+
+    Its methods for the reader raise `Stopped` if a signal came, and the failure of a
+    task once there was one.
+    """
 
     def __init__(  # noqa: PLR0913 - its collaborators, each named
         self,
         *,
-        loader: Loader,
+        load: Callable[[Batch], Loaded],
         recorder: Recorder,
-        writer: StateWriter,
+        write: Callable[[bytes], None],
         signals: Signals,
         stop: threading.Event,
         parallel: int,
@@ -67,17 +63,17 @@ class Scheduler:
         """Deliver.
 
         Args:
-            loader: Loads batches.
-            recorder: Keeps what came of them.
-            writer: Writes STATE out.
+            load: Loads a batch; whatever happens, returns how far it came.
+            recorder: Keeps what came of batches.
+            write: Writes one STATE out, wholly.
             signals: Tells whether a signal came, and wakes the reader after a failure.
             stop: Set at the first failure, so that no request begins any more.
             parallel: Tasks under way at once, at most.
             clock: Tells the time in seconds.
         """
-        self._loader = loader
+        self._load = load
         self._recorder = recorder
-        self._writer = writer
+        self._write = write
         self._signals = signals
         self._stop = stop
         self._parallel = parallel
@@ -88,25 +84,18 @@ class Scheduler:
         self._under_way = 0
         self._held_keys: set[Hashable] = set()
         self._due: deque[Task] = deque()
-        # Batches in the order of the stream; once they are loaded with their rejects,
-        # and with what is released when those are recorded.
-        self._unrecorded: dict[int, tuple[list[Reject], list[int]] | None] = {}
-        self._waiting_bytes = 0
+        # Batches whose rejects may still come, in the order of the stream.
+        self._unrecorded: list[int] = []
         self._failure: Exception | None = None
+        self._finished = False
         self._closed = False
-        self._recording = threading.Lock()
         self._output = threading.Lock()
         self._last_emit = clock() - SECONDS_BETWEEN_STATES
 
     # What the reader calls
 
     def check(self) -> None:
-        """Go on only if nothing has happened.
-
-        Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a task, once there was one.
-        """
+        """Go on only if nothing has happened."""
         if self._signals:
             raise Stopped
         if self._failure is not None and (
@@ -127,58 +116,29 @@ class Scheduler:
     def open_batch(self, resource: str) -> Batch:
         """Open a batch: it holds back all STATE that comes until it is loaded."""
         with self._changed:
-            batch = Batch(resource, self._checkpoints.open(), self._clock())
-            self._unrecorded[batch.sequence] = None
-            return batch
+            return Batch(resource, self._checkpoints.open(), self._clock())
 
     def submit(self, batch: Batch) -> None:
-        """Hand a batch to a worker; wait while all of them are busy.
-
-        Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a task, once there was one.
-        """
-        task = Task(partial(self._loader.load, batch), batch.keys)
+        """Hand a batch to a worker; wait while all of them are busy."""
         with self._changed:
-            self.check()
-            while (
-                self._waiting_bytes > MOST_WAITING_REJECT_BYTES
-                # Or they wait for this very batch.
-                and next(iter(self._unrecorded)) != batch.sequence
-            ):
-                self._wait_and_check()
-            self._dispatch(task)
+            self._dispatch(Task(partial(self._load, batch), batch.keys))
+            self._unrecorded.append(batch.sequence)
 
     def checkpoint(self, state: bytes) -> None:
-        """Take a STATE: it stands for every batch opened up to now.
-
-        Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a task, once there was one.
-        """
+        """Take a STATE: it stands for every batch opened up to now."""
         with self._changed:
             self.check()
             self._checkpoints.note(state)
         self._emit_covered()
 
     def run(self, task: Task) -> None:
-        """Do a task after all that was submitted, and wait for all that comes of it.
-
-        Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a task, once there was one.
-        """
+        """Do a task after all that was submitted, and wait for all that comes of it."""
         with self._changed:
             self._dispatch(task)
-        self.drain()
+            self.drain()
 
     def drain(self) -> None:
-        """Wait until all that was submitted is done, and what becomes due by it.
-
-        Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a task, once there was one.
-        """
+        """Wait until all that was submitted is done, and what becomes due by it."""
         with self._changed:
             self.check()
             while self._under_way or self._due:
@@ -188,13 +148,20 @@ class Scheduler:
         """Write the last STATE of a run that came to its end.
 
         Raises:
-            Exception: If it can't be written, or nothing but rejects has come.
+            RunError: If nothing but rejects has come.
         """
         self.drain()
-        hopeless = self._recorder.hopeless()
-        if hopeless:
-            self.fail(hopeless)
-        self._emit_covered(final=True)
+        rejected = self._recorder.only_rejects
+        if rejected >= MOST_REJECTS_ALONE:
+            self.fail(
+                RunError(
+                    f"all {rejected} records were rejected, so STATE does not pass "
+                    "them; fix the source or the stream map"
+                )
+            )
+        self.check()
+        self._finished = True
+        self._emit_covered(at_once=True)
         self.check()
 
     def close(self, grace: float | None = None) -> None:
@@ -208,9 +175,7 @@ class Scheduler:
         with self._changed:
             self._closed = True
             while self._under_way:
-                if deadline is None and self._signals:
-                    break
-                if deadline is not None and self._clock() >= deadline:
+                if self._signals if deadline is None else self._clock() >= deadline:
                     break
                 self._wait()
         self._emit_covered(at_once=True)
@@ -244,6 +209,7 @@ class Scheduler:
 
     def _dispatch(self, task: Task) -> None:
         """Start a task, after those that are due and those that hold its keys."""
+        self.check()
         while not self._may_start(task.keys):
             self._wait_and_check()
         self._start(task)
@@ -276,102 +242,70 @@ class Scheduler:
             loaded = task.run()
             self._recorder.record(loaded.outcomes)
             if loaded.failure:
-                self.fail(loaded.failure)
-            else:
-                self._take(loaded)
-                self._record_rejects()
+                raise loaded.failure
+            if loaded.outcomes.rejects:
+                self._wait_for_turn(loaded.sequence)
+                self._recorder.reject(loaded.outcomes.rejects)
+            self._end(task, loaded)
         except Exception as error:  # noqa: BLE001 - kept for the reader's thread
             self.fail(error)
-        self._end(task)
+            self._end(task, Loaded())
         self._emit_covered()
 
-    def _end(self, task: Task) -> None:
-        """Free what a task held, for those that wait."""
+    def _end(self, task: Task, loaded: Loaded) -> None:
+        """Take over what a task has brought, and free what it held."""
         with self._changed:
+            if loaded.sequence is not None:
+                for _ in range(loaded.pending):
+                    self._checkpoints.hold(loaded.sequence)
+                self._checkpoints.release(loaded.sequence)
+                if loaded.sequence in self._unrecorded:
+                    self._unrecorded.remove(loaded.sequence)
+            for sequence in loaded.released:
+                self._checkpoints.release(sequence)
+            self._due.extend(loaded.due)
             self._under_way -= 1
             self._held_keys -= task.keys
             self._start_due()
             self._changed.notify_all()
 
-    def _take(self, loaded: Loaded) -> None:
-        """Take over what a task that succeeded has brought."""
-        with self._changed:
-            sequence, new = loaded.sequence, loaded.outcomes.rejects
-            if sequence is None:
-                self._release(loaded.released)
-            else:
-                for _ in range(loaded.pending):
-                    self._checkpoints.hold(sequence)
-                # The rest of a batch may come before it is recorded.
-                rejects, released = self._unrecorded.get(sequence) or ([], [])
-                released += [*loaded.released, sequence]
-                self._unrecorded[sequence] = [*rejects, *new], released
-                self._waiting_bytes += sum(reject.row.size for reject in new)
-            self._due.extend(loaded.due)
-
-    def _release(self, sequences: Iterable[int]) -> None:
-        for sequence in sequences:
-            self._checkpoints.release(sequence)
-
-    def _record_rejects(self) -> None:
-        """Hand on rejects in the order of the stream, and release their batches.
+    def _wait_for_turn(self, sequence: int | None) -> None:
+        """Wait until all batches before one are recorded.
 
         Two versions of a record may be rejected in batches under way at once; the
-        later one has to be the last in the file.
+        later one has to be the last in the file. The rest of a batch that is recorded
+        waits for none.
         """
-        with self._recording:
-            while True:
-                with self._changed:
-                    sequence = next(iter(self._unrecorded), 0)
-                    waiting = self._unrecorded.get(sequence)
-                    if waiting is None:
-                        return
-                    rejects, released = waiting
-                    # Taken out first: what can't be written is not tried again.
-                    del self._unrecorded[sequence]
-                    self._waiting_bytes -= sum(one.row.size for one in rejects)
-                if rejects:
-                    self._recorder.reject(rejects)
-                with self._changed:
-                    self._release(released)
+        with self._changed:
+            while sequence in self._unrecorded[1:]:
+                if self._failure is not None:
+                    raise Stopped
+                self._changed.wait(SECONDS_BETWEEN_LOOKS)
 
     def _wait(self) -> None:
         self._changed.wait(SECONDS_BETWEEN_LOOKS)
 
     def _wait_and_check(self) -> None:
-        """Wait for a change.
-
-        Raises:
-            Stopped: If a signal came.
-            Exception: The failure of a task, once there was one.
-        """
         self._wait()
         self.check()
 
     # STATE
 
-    def _emit_covered(self, *, at_once: bool = False, final: bool = False) -> None:
-        """Write the newest covered STATE, if there is one and it is time.
-
-        Args:
-            at_once: However little time has passed.
-            final: Even where nothing but rejects has come.
-        """
+    def _emit_covered(self, *, at_once: bool = False) -> None:
+        """Write the newest covered STATE, if there is one and it is time."""
         with self._output:
             with self._changed:
                 elapsed = self._clock() - self._last_emit
-                if elapsed < SECONDS_BETWEEN_STATES and not (at_once or final):
+                if elapsed < SECONDS_BETWEEN_STATES and not at_once:
                     return
-                if self._recorder.only_rejects and not final:
-                    return
-                if final and self._failure is not None:
+                if self._recorder.only_rejects and not self._finished:
                     return
                 state = self._checkpoints.take()
             if state is None:
                 return
             try:
                 self._recorder.sync()
-                self._writer.write(state)
+                self._write(state)
             except Exception as error:  # noqa: BLE001 - kept for the reader's thread
                 self.fail(error)
             self._last_emit = self._clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from target_upwell.delivery.outcomes import Outcomes
 
@@ -11,21 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from target_upwell.delivery.batch import Batch
     from target_upwell.delivery.outcomes import Reject
-
-
-@dataclass(frozen=True)
-class Task:
-    """Something to do, and the keys that nobody else may touch meanwhile.
-
-    Attributes:
-        run: Does it.
-        keys: The keys that it holds.
-    """
-
-    run: Callable[[], Loaded]
-    keys: AbstractSet[Hashable]
 
 
 @dataclass(slots=True)
@@ -38,8 +24,7 @@ class Loaded:
         due: Tasks that can be done now.
         pending: How often its own batch is held further: once for each link that its
             records still wait for, and for each record that is loaded later.
-        released: Other batches, once for each hold that was taken off them; they are
-            released with its own.
+        released: Other batches, once for each hold that was taken off them.
         failure: Why it was not done to its end; the run ends then.
     """
 
@@ -51,38 +36,28 @@ class Loaded:
     failure: Exception | None = None
 
 
-class Loader(Protocol):
-    """Loads batches; threads share it."""
+class Task(NamedTuple):
+    """Something to do, and the keys that nobody else may touch meanwhile."""
 
-    def load(self, batch: Batch) -> Loaded:
-        """Load a batch; whatever happens, return how far it came."""
+    run: Callable[[], Loaded]
+    keys: AbstractSet[Hashable] = frozenset()
 
 
 class Recorder(Protocol):
     """Keeps what came of tasks; threads share it."""
 
     def record(self, outcomes: Outcomes) -> None:
-        """Take what became of records, as soon as it is known."""
-
-    def sync(self) -> None:
-        """Wait until all that was recorded is on the disk."""
+        """Take what became of records, but for rejects, as soon as it is known."""
 
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch, in the order of the stream."""
 
-    def hopeless(self) -> Exception | None:
-        """Return why the run has failed if nothing but rejects has come, or None."""
+    def sync(self) -> None:
+        """Wait until all that was recorded is on the disk."""
 
     @property
-    def only_rejects(self) -> bool:
-        """Whether nothing but rejects has come up to now."""
-
-
-class StateWriter(Protocol):
-    """Writes STATE to standard output."""
-
-    def write(self, value: bytes) -> None:
-        """Write one STATE, wholly."""
+    def only_rejects(self) -> int:
+        """How many records were rejected, if nothing else has come up to now."""
 
 
 class Signals(Protocol):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from target_upwell.exceptions import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-SECONDS_BETWEEN_LOOKS = 0.2
-"""No wait is without a bound, though each call tells when it has ended."""
 
 
 class Workers:
@@ -30,7 +28,7 @@ class Workers:
         self._number = number
         self._name = name
         self._stop = stop
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
@@ -40,7 +38,13 @@ class Workers:
         Raises:
             RunError: If there is no thread, and the system allows none.
         """
-        self._start_thread(needed=True)
+        self._start_thread()
+        # With one thread at least the run goes on slowly.
+        if not self._threads:
+            raise RunError(
+                "the system allows no more threads; raise its limit, or lower "
+                "max_parallel_requests"
+            )
         self._calls.put(call)
 
     def in_parallel(self, calls: Iterable[Callable[[], None]]) -> None:
@@ -52,37 +56,32 @@ class Workers:
         Raises:
             Exception: What the first of the calls that failed raised.
         """
-        waiting = list(calls)
-        waiting.reverse()
+        waiting = deque(calls)
+        number = len(waiting)
+        ended: SimpleQueue[None] = SimpleQueue()
         errors: list[Exception] = []
-        changed = threading.Condition()
-        running = 0
 
         def run() -> None:
-            nonlocal running
             while True:
-                with changed:
-                    if errors or not waiting:
-                        return
-                    call = waiting.pop()
-                    running += 1
                 try:
-                    call()
+                    call = waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    if not errors:
+                        call()
                 except Exception as error:  # noqa: BLE001 - raised again below
                     errors.append(error)
                     self._stop.set()
-                with changed:
-                    running -= 1
-                    changed.notify_all()
+                ended.put(None)
 
-        for _ in range(min(len(waiting) - 1, self._number)):
-            self._start_thread(needed=False)
+        for _ in range(min(number - 1, self._number)):
+            self._start_thread()
             self._calls.put(run)
         run()
-        # A thread that comes later finds nothing left to do.
-        with changed:
-            while running:
-                changed.wait(SECONDS_BETWEEN_LOOKS)
+        # Each call has ended or is bound to. A thread that comes later finds none.
+        for _ in range(number):
+            ended.get()
         if errors:
             raise errors[0]
 
@@ -93,24 +92,16 @@ class Workers:
                 self._calls.put(None)
             self._threads.clear()
 
-    def _start_thread(self, *, needed: bool) -> None:
+    def _start_thread(self) -> None:
+        """Start one more thread, where there may be more and the system allows it."""
         with self._lock:
             if len(self._threads) >= self._number:
                 return
-            thread = threading.Thread(
-                target=self._work,
-                name=f"{self._name}-{len(self._threads) + 1}",
-                daemon=True,
-            )
+            name = f"{self._name}-{len(self._threads) + 1}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
             try:
                 thread.start()
-            except RuntimeError:
-                # A container's limit. With one thread at least the run goes on slowly.
-                if needed and not self._threads:
-                    raise RunError(
-                        "the system allows no more threads; raise its limit, or lower "
-                        "max_parallel_requests"
-                    ) from None
+            except RuntimeError:  # a container's limit
                 return
             self._threads.append(thread)
 

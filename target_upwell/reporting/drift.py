@@ -9,33 +9,31 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_upwell import json_codec
 from target_upwell.printable import one_id, one_line
-from target_upwell.reporting.kinds import MAX_EXAMPLES, MAX_KINDS, OTHERS, pattern_of
+from target_upwell.reporting.kinds import Kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from target_upwell.delivery.outcomes import DriftEntry
     from target_upwell.reporting.files import AppendedFile
+    from target_upwell.reporting.kinds import Kind
     from target_upwell.resource import Resource
 
 logger = logging.getLogger("target-upwell.drift")
 
 _FORMER_PARENT = "former parent"
 
+_DIFFERS = (
+    "1 existing {one} differs from Upwell in {property}",
+    "{count} existing {many} differ from Upwell in {property}",
+)
 _WORDS = {
-    "relation": (
-        "1 existing {one} differs from Upwell in {property}",
-        "{count} existing {many} differ from Upwell in {property}",
-    ),
-    "column": (
-        "1 existing {one} differs from Upwell in {property}",
-        "{count} existing {many} differ from Upwell in {property}",
-    ),
+    "relation": _DIFFERS,
+    "column": _DIFFERS,
     "parent": (
         "1 {one} was loaded without its parent",
         "{count} {many} were loaded without their parents",
@@ -64,36 +62,14 @@ _WHY = {
 """The reason, where none is given."""
 
 
-@dataclass
-class _Finding:
-    """Drift of one kind, in one property, for one reason."""
-
-    kind: str
-    property: str
-    why: str
-    count: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def add(self, example: str) -> None:
-        self.count += 1
-        if len(self.examples) < MAX_EXAMPLES:
-            self.examples.append(example)
-
-
 class Drift:
     """The drift of a run; threads share it."""
 
     def __init__(self, file: AppendedFile | None, resource: Resource) -> None:
-        """Keep account of drift.
-
-        Args:
-            file: Where it is listed, if anywhere.
-            resource: What drifts.
-        """
         self._file = file
         self._resource = resource
         self._lock = threading.Lock()
-        self._findings: dict[tuple[str, str, str], _Finding] = {}
+        self._kinds = Kinds()
         self._never_shown: set[str] = set()
 
     def record(self, entries: Sequence[DriftEntry]) -> None:
@@ -106,7 +82,9 @@ class Drift:
             self._file.append(map(self._line, entries))
         with self._lock:
             for entry in entries:
-                self._finding(entry).add(_example(entry))
+                kind = _kind(entry)
+                why = one_line(entry.why) or _WHY.get(kind, "")
+                self._kinds.add(why, _example(entry), kind, entry.property)
 
     def never_shown(self, names: Iterable[str]) -> None:
         """Warn once of properties that can't be compared, since Upwell hides them."""
@@ -126,39 +104,29 @@ class Drift:
         """Return how much drift there was of each kind."""
         counts: Counter[str] = Counter()
         with self._lock:
-            for finding in self._findings.values():
-                is_parent = finding.kind == _FORMER_PARENT
-                counts["parent" if is_parent else finding.kind] += finding.count
+            for one in self._kinds.most_common():
+                kind = one.group[0]
+                counts["parent" if kind == _FORMER_PARENT else kind] += one.count
         return dict(counts)
 
     def report(self) -> None:
         """Log what differs; what a policy withheld is as the user wants it."""
         with self._lock:
-            for finding in self._findings.values():
-                level = logging.INFO if finding.kind == "policy" else logging.WARNING
-                logger.log(level, "%s", self._worded(finding))
+            for one in self._kinds.most_common():
+                level = logging.INFO if one.group[0] == "policy" else logging.WARNING
+                logger.log(level, "%s", self._worded(one))
 
-    def _finding(self, entry: DriftEntry) -> _Finding:
-        kind: str = entry.kind
-        if kind == "parent" and entry.upwell is not None:
-            kind = _FORMER_PARENT
-        why = one_line(entry.why) or _WHY.get(kind, "")
-        key = kind, entry.property, pattern_of(why)
-        if key not in self._findings and len(self._findings) >= MAX_KINDS:
-            key = kind, entry.property, OTHERS
-            why = OTHERS
-        return self._findings.setdefault(key, _Finding(kind, entry.property, why))
-
-    def _worded(self, finding: _Finding) -> str:
-        words = _WORDS[finding.kind][finding.count > 1].format(
-            count=finding.count,
-            property=finding.property,
+    def _worded(self, one: Kind) -> str:
+        kind, name = one.group
+        words = _WORDS[kind][one.count > 1].format(
+            count=one.count,
+            property=name,
             one=self._resource.singular,
             many=self._resource.name,
         )
-        why = f" ({finding.why})" if finding.why else ""
+        why = f" ({one})" if str(one) else ""
         listed = f"; all are listed in {self._file.path!r}" if self._file else ""
-        return f"{words}{why}: {', '.join(finding.examples)}{listed}"
+        return f"{words}{why}: {', '.join(one.examples)}{listed}"
 
     def _line(self, entry: DriftEntry) -> bytes:
         system, source_id = self._resource.key
@@ -173,6 +141,11 @@ class Drift:
                 "why": entry.why or None,
             }
         )
+
+
+def _kind(entry: DriftEntry) -> str:
+    is_kept = entry.kind == "parent" and entry.upwell is not None
+    return _FORMER_PARENT if is_kept else entry.kind
 
 
 def _example(entry: DriftEntry) -> str:

@@ -12,11 +12,13 @@ import contextlib
 import errno
 import fcntl
 import logging
+import mmap
 import os
 import shlex
 import stat
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from target_upwell import json_codec
@@ -35,7 +37,7 @@ LOCK_TIMEOUT_SECONDS = 60.0
 
 SECONDS_BETWEEN_TRIES = 0.01
 
-BLOCK_BYTES = 65_536
+MOST_BEGINNING_BYTES = 64
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -55,7 +57,7 @@ class AppendedFile:
         """
         self.path = path
         self.setting = setting
-        self._beginnings = beginnings
+        self._own = beginnings
         self._lock = threading.Lock()
         self._file: int | None = None
         self._failure: RunError | None = None
@@ -70,10 +72,25 @@ class AppendedFile:
         Raises:
             RunError: If it is clear already that they can't be.
         """
-        try:
-            self._check_path()
-        except (OSError, ValueError) as error:
-            raise self._worded(error) from None
+        with self._worded():
+            path = Path(self.path).absolute()
+            try:
+                mode = path.stat().st_mode
+                allowed = os.access(path, os.R_OK | os.W_OK)
+            except FileNotFoundError:
+                mode = 0
+                path.parent.stat()
+                allowed = os.access(path.parent, os.W_OK | os.X_OK)
+            if not allowed:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if mode & OTHERS_MAY_READ:
+            logger.warning(
+                "%s: other users can read %r, which holds personal data; run: "
+                "chmod 600 %s",
+                self.setting,
+                self.path,
+                shlex.quote(self.path),
+            )
 
     def append(self, lines: Iterable[bytes], *, sync: bool = True) -> None:
         """Append lines, all of them or none, and wait until they are on the disk.
@@ -87,19 +104,10 @@ class AppendedFile:
                 line would overtake those that are missing.
         """
         content = b"".join(line + b"\n" for line in lines)
-        with self._lock:
-            if self._failure:
-                raise self._failure
-            try:
-                file = self._open()
-                with self._locked(file):
-                    self._append(file, content, sync=sync)
-            except RunError as error:
-                self._failure = error
-                raise
-            except (OSError, ValueError) as error:
-                self._failure = self._worded(error)
-                raise self._failure from None
+        with self._writing():
+            file = self._open()
+            with _locked(file):
+                self._append(file, content, sync=sync)
 
     def sync(self) -> None:
         """Wait until all that was appended is on the disk.
@@ -107,17 +115,10 @@ class AppendedFile:
         Raises:
             RunError: If it can't be written.
         """
-        with self._lock:
-            if self._failure:
-                raise self._failure
-            if self._file is None or not self._unsynced:
-                return
-            try:
+        with self._writing():
+            if self._file is not None and self._unsynced:
                 os.fsync(self._file)
-            except OSError as error:
-                self._failure = self._worded(error)
-                raise self._failure from None
-            self._unsynced = False
+                self._unsynced = False
 
     def close(self) -> None:
         """Close it, if it was opened."""
@@ -135,33 +136,37 @@ class AppendedFile:
         Raises:
             RunError: If it can't be read.
         """
-        try:
-            with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - pathlib hides errors
-                yield from _lines_backwards(file.fileno(), tail_bytes)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            raise self._worded(error) from None
+        with self._worded(), contextlib.suppress(FileNotFoundError):
+            yield from _lines_backwards(Path(self.path), tail_bytes)
 
-    def _check_path(self) -> None:
-        folder = os.path.dirname(os.path.abspath(self.path))  # noqa: PTH100, PTH120 - pathlib hides errors
-        os.stat(os.path.join(folder, ""))  # noqa: PTH116, PTH118 - likewise
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Keep other threads out, and end all writing with the first failure."""
+        with self._lock:
+            if self._failure:
+                raise self._failure
+            try:
+                with self._worded():
+                    yield
+            except RunError as error:
+                self._failure = error
+                raise
+
+    @contextlib.contextmanager
+    def _worded(self) -> Iterator[None]:
+        """Word a failure of the system for a person."""
         try:
-            found = os.stat(self.path)  # noqa: PTH116 - likewise
-        except FileNotFoundError:
-            return
-        if not os.access(self.path, os.R_OK | os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        if found.st_mode & OTHERS_MAY_READ:
-            logger.warning(
-                "%s: other users can read %r, which holds personal data; run: "
-                "chmod 600 %s",
-                self.setting,
-                self.path,
-                shlex.quote(self.path),
-            )
+            yield
+        except (OSError, ValueError) as error:
+            what, remedy = str(error), "name a file that can be written"
+            if isinstance(error, OSError):
+                full = error.errno in _FULL
+                what = "the disk is full" if full else error.strerror or what
+                if full or error.errno == errno.EFBIG:
+                    remedy = "free some space"
+            raise RunError(
+                f"{self.setting}: {self.path!r} can't be written: {what}; {remedy}"
+            ) from None
 
     def _open(self) -> int:
         if self._file is None:
@@ -170,47 +175,18 @@ class AppendedFile:
                 self._file = os.open(self.path, flags)
             except FileNotFoundError:
                 self._file = os.open(self.path, flags | os.O_CREAT, OWNER_ONLY)
-                self._sync_folder()
+                _sync_folder(Path(self.path).parent)
         return self._file
 
-    def _sync_folder(self) -> None:
-        """Put the new file's name on the disk, where the file system can do that."""
-        with contextlib.suppress(OSError):
-            folder = os.open(os.path.dirname(self.path) or ".", os.O_RDONLY)  # noqa: PTH120 - nothing else of pathlib is used
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-    @contextlib.contextmanager
-    def _locked(self, file: int) -> Iterator[None]:
-        """Hold the file's lock against other runs.
-
-        Raises:
-            RunError: If another program does not let go of it.
-        """
-        deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise RunError(
-                        f"{self.setting}: {self.path!r} can't be written: another "
-                        f"program has kept it locked for {LOCK_TIMEOUT_SECONDS:.0f} "
-                        "seconds"
-                    ) from None
-                time.sleep(SECONDS_BETWEEN_TRIES)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
-
     def _append(self, file: int, content: bytes, *, sync: bool) -> None:
-        before = self._end_of_lines(file)
-        if _ends_within_a_line(file, before):
-            content = b"\n" + content
+        before = os.fstat(file).st_size
+        if before and os.pread(file, 1, before - 1) != b"\n":
+            torn = self._torn_line(file, before)
+            if torn is None:
+                content = b"\n" + content
+            else:
+                os.ftruncate(file, torn)
+                before = torn
         written = 0
         try:
             while written < len(content):
@@ -224,61 +200,62 @@ class AppendedFile:
                 os.ftruncate(file, before)
             raise
 
-    def _end_of_lines(self, file: int) -> int:
-        """Return the file's size, after a torn line of this program's own is cut."""
-        size = os.fstat(file).st_size
-        if not _ends_within_a_line(file, size):
-            return size
-        start = _start_of_last_line(file, size)
-        if not self._may_be_own(os.pread(file, BLOCK_BYTES, start)):
-            return size
+    def _torn_line(self, file: int, size: int) -> int | None:
+        """Return where the last line begins, if it is a torn one of this program's."""
+        with mmap.mmap(file, size, access=mmap.ACCESS_READ) as content:
+            start = content.rfind(b"\n") + 1
+            head = content[start : start + MOST_BEGINNING_BYTES]
+            if not any(head.startswith(o) or o.startswith(head) for o in self._own):
+                return None
+            line = content[start:]
         try:
-            json_codec.decode(os.pread(file, size - start, start))
+            json_codec.decode(line)
         except NotJSON:
-            os.ftruncate(file, start)
             return start
-        return size
-
-    def _may_be_own(self, line: bytes) -> bool:
-        return any(
-            line.startswith(own) or own.startswith(line) for own in self._beginnings
-        )
-
-    def _worded(self, error: OSError | ValueError) -> RunError:
-        what, remedy = str(error), "name a file that can be written"
-        if isinstance(error, OSError):
-            full = error.errno in _FULL
-            what = "the disk is full" if full else error.strerror or what
-            if full or error.errno == errno.EFBIG:
-                remedy = "free some space"
-        return RunError(
-            f"{self.setting}: {self.path!r} can't be written: {what}; {remedy}"
-        )
+        return None
 
 
-def _ends_within_a_line(file: int, size: int) -> bool:
-    return size > 0 and os.pread(file, 1, size - 1) != b"\n"
+@contextlib.contextmanager
+def _locked(file: int) -> Iterator[None]:
+    """Hold a file's lock against other runs."""
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(
+                    errno.ETIMEDOUT,
+                    "another program has kept it locked for "
+                    f"{LOCK_TIMEOUT_SECONDS:.0f} seconds",
+                ) from None
+            time.sleep(SECONDS_BETWEEN_TRIES)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _start_of_last_line(file: int, size: int) -> int:
-    end = size
-    while end:
-        start = max(0, end - BLOCK_BYTES)
-        newline = os.pread(file, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
+def _sync_folder(folder: Path) -> None:
+    """Put a new file's name on the disk, where the file system can do that."""
+    with contextlib.suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
-def _lines_backwards(file: int, tail_bytes: int) -> Iterator[bytes]:
-    end = os.fstat(file).st_size
-    first = max(0, end - tail_bytes)
-    rest = b""
-    while end > first:
-        start = max(first, end - BLOCK_BYTES)
-        head, *lines = (os.pread(file, end - start, start) + rest).split(b"\n")
-        yield from reversed(lines)
-        rest, end = head, start
-    if not first:
-        yield rest
+def _lines_backwards(path: Path, tail_bytes: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        first = max(0, end - tail_bytes)
+        if not end:  # which can't be mapped
+            return
+        with mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ) as content:
+            while (newline := content.rfind(b"\n", first, end)) >= 0:
+                yield content[newline + 1 : end]
+                end = newline
+            if not first:
+                yield content[:end]

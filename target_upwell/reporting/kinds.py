@@ -36,6 +36,7 @@ class Kind:
     """One kind of reason.
 
     Attributes:
+        group: What its reasons are about, as their giver tells it apart.
         pattern: What its reasons have in common.
         reason: The first of them; "" once there are different ones.
         count: How many there were.
@@ -43,6 +44,7 @@ class Kind:
         values: How often each value was quoted, where a reason quotes just one.
     """
 
+    group: tuple[str, ...]
     pattern: str
     reason: str
     count: int = 0
@@ -64,8 +66,8 @@ class Kind:
 
     def __str__(self) -> str:
         """Return the reason, or what its reasons have in common and hold most."""
-        if self.reason:
-            return self.reason
+        if self.reason or not self.values:
+            return self.reason or self.pattern
         grouped = len(self.values) <= MAX_EXAMPLES
         most = [
             f"{count}x {value}"
@@ -85,32 +87,25 @@ class Kinds:
     """Reasons, counted by kind."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, Kind] = {}
+        self._kinds: dict[tuple[tuple[str, ...], str], Kind] = {}
 
-    def add(self, reason: str, example: str) -> Kind:
-        """Count a reason.
+    def add(self, reason: str, example: str, *group: str) -> Kind:
+        """Count a reason, and return its kind.
 
         Args:
             reason: In one line.
             example: What it is about.
-
-        Returns:
-            Its kind.
+            group: What tells it apart from like reasons.
         """
-        pattern = pattern_of(reason)
-        if pattern not in self._kinds and len(self._kinds) >= MAX_KINDS:
+        pattern = reason
+        for varying, stand_in in _VARYING:
+            pattern = varying.sub(stand_in, pattern)
+        if (group, pattern) not in self._kinds and len(self._kinds) >= MAX_KINDS:
             pattern = reason = OTHERS
-        kind = self._kinds.setdefault(pattern, Kind(pattern, reason))
+        kind = self._kinds.setdefault((group, pattern), Kind(group, pattern, reason))
         kind.add(reason, example)
         return kind
 
     def most_common(self) -> list[Kind]:
         """Return the kinds, those that came most often first."""
         return sorted(self._kinds.values(), key=lambda kind: -kind.count)
-
-
-def pattern_of(reason: str) -> str:
-    """Return what a reason has in common with others of its kind."""
-    for varying, stand_in in _VARYING:
-        reason = varying.sub(stand_in, reason)
-    return reason

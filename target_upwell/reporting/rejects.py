@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
@@ -41,7 +42,7 @@ class Rejects:
         self,
         limit: int,
         file: AppendedFile | None,
-        hints: Mapping[str, str] | None = None,
+        hints: Mapping[str, str] = MappingProxyType({}),
         *,
         dry_run: bool = False,
     ) -> None:
@@ -56,28 +57,35 @@ class Rejects:
         """
         self._limit = limit
         self._file = file
-        self._hints = hints or {}
+        self._hints = hints
         self._dry_run = dry_run
         self._lock = threading.Lock()
         self._count = 0
         self._kinds = Kinds()
         self._schemas: dict[str, dict[str, Any]] = {}
         self._first_over: Reject | None = None
-        self._excess: TooManyRejects | None = None
 
     @property
     def excess(self) -> TooManyRejects | None:
         """Why a run stops for its rejects, if it does; in a dry run, would stop."""
-        return self._excess
+        if self._first_over is None:
+            return None
+        allowed = str(self._limit or "none")
+        if self._limit and self._file:
+            kept = "is" if self._limit == 1 else f"{self._limit} are"
+            allowed += f"; the first {kept} kept in {self._file.path!r}"
+        were, them = ("was", "it") if self._count == 1 else ("were", "them")
+        return TooManyRejects(
+            f"{_worded(self._first_over)}. {counted(self._count, 'record')} {were} "
+            f"rejected and `max_rejects` allows {allowed}; fix {them} in the source or "
+            "the stream map, or raise `max_rejects`"
+        )
 
     def record(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch; when this returns they are on the disk.
 
-        Batches come in the order of the stream, so that the last version of a record
-        is also the last one when the file is loaded.
-
-        Args:
-            rejects: The rejects, in the order of the stream.
+        Both batches and rejects come in the order of the stream, so that the last
+        version of a record is also the last one when the file is loaded.
 
         Raises:
             TooManyRejects: If they are more than may be. Those within the limit are
@@ -96,11 +104,8 @@ class Rejects:
                 self._log(reject)
             if len(kept) < len(rejects) and self._first_over is None:
                 self._first_over = rejects[len(kept)]
-            if self._first_over and (self._dry_run or not self._excess):
-                # A dry run goes on, and so does the count.
-                self._excess = self._too_many(self._first_over)
-            if self._excess and not self._dry_run:
-                raise self._excess
+            if self.excess and not self._dry_run:
+                raise self.excess
 
     def summary(self) -> Iterator[str]:
         """Sum the rejects up by reason, with a few examples each."""
@@ -113,19 +118,6 @@ class Rejects:
                 )
             if self._file and self._count:
                 yield f"rejected records are kept in {self._file.path!r}"
-
-    def _too_many(self, first: Reject) -> TooManyRejects:
-        """Word it, where this reject is the first one over the limit."""
-        allowed = str(self._limit or "none")
-        if self._limit and self._file:
-            kept = "is" if self._limit == 1 else f"{self._limit} are"
-            allowed += f"; the first {kept} kept in {self._file.path!r}"
-        were, them = ("was", "it") if self._count == 1 else ("were", "them")
-        return TooManyRejects(
-            f"{_worded(first)}. {counted(self._count, 'record')} {were} rejected and "
-            f"`max_rejects` allows {allowed}; fix {them} in the source or the stream "
-            "map, or raise `max_rejects`"
-        )
 
     def _hint(self, pattern: str, most: list[tuple[str, int]]) -> str:
         for ending, hint in self._hints.items():

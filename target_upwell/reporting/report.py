@@ -11,10 +11,9 @@ import os
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from singer_sdk import metrics
+from singer_sdk.metrics import Metric, Point, Status, Tag, get_metrics_logger
 
 from target_upwell.delivery.outcomes import Outcome
 from target_upwell.reporting.words import counted
@@ -33,20 +32,6 @@ SECONDS_BETWEEN_COUNTS = 60
 
 SHORTEST_PAUSE_SECONDS = 1.0
 """Shorter pauses are not worth a word."""
-
-
-@dataclass
-class _Timer:
-    """How long requests took, in seconds, since the last progress line."""
-
-    count: int = 0
-    total: float = 0.0
-    longest: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.count += 1
-        self.total += seconds
-        self.longest = max(self.longest, seconds)
 
 
 class Report:
@@ -70,9 +55,7 @@ class Report:
         self.records_filtered = 0
         self._resource = resource
         self._clock = clock
-        self._began = clock()
-        self._last_line = self._began
-        self._last_counts = self._began
+        self._began = self._last_line = self._last_counts = clock()
         self._lock = threading.Lock()
         self._records: Counter[Outcome] = Counter()
         self._by_key: Counter[Outcome] = Counter()
@@ -81,9 +64,10 @@ class Report:
         self._deleted = 0
         self._requests = 0
         self._retries = 0
-        self._timer = _Timer()
+        # Since they were logged last: seconds of each request, and their number.
+        self._durations: list[float] = []
         self._requests_by_tag: Counter[tuple[str, int]] = Counter()
-        self._metrics_logger = metrics.get_metrics_logger()
+        self._metrics_logger = get_metrics_logger()
 
     def count(self, outcomes: Outcomes) -> None:
         """Count what has been loaded, and the records that it was made of."""
@@ -100,6 +84,12 @@ class Report:
             self._records[Outcome.REJECTED] += len(rejects)
             self._reject_kinds.update(reject.kind for reject in rejects)
 
+    def only_rejects(self) -> int:
+        """Return how many records were rejected, if nothing else has come up to now."""
+        with self._lock:
+            rejected = self._records[Outcome.REJECTED]
+            return rejected if self._records.total() == rejected else 0
+
     def request(
         self, endpoint: str, status: int, seconds: float, *, again: bool
     ) -> None:
@@ -114,24 +104,17 @@ class Report:
         with self._lock:
             self._requests += 1
             self._retries += again
-            self._timer.add(seconds)
+            self._durations.append(seconds)
             self._requests_by_tag[endpoint, status] += 1
-        self._metrics_logger.debug(
-            "METRIC: %s",
-            metrics.Point(
-                "timer",
-                metrics.Metric.HTTP_REQUEST_DURATION,
-                round(seconds, 6),
-                _tags(endpoint, status),
-            ),
-        )
+        if self._metrics_logger.isEnabledFor(logging.DEBUG):
+            tags = _tags(endpoint, status)
+            self._measured(Metric.HTTP_REQUEST_DURATION, seconds, tags, logging.DEBUG)
 
     def totals(self) -> dict[str, float]:
         """Return the five counts, requests, retries and seconds up to now."""
         with self._lock:
-            counts = {outcome.value: self._records[outcome] for outcome in Outcome}
             return {
-                **counts,
+                **{outcome.value: self._records[outcome] for outcome in Outcome},
                 "requests": self._requests,
                 "retries": self._retries,
                 "seconds": round(self._clock() - self._began, 3),
@@ -147,7 +130,7 @@ class Report:
         if now - self._last_line >= SECONDS_BETWEEN_PROGRESS_LINES:
             self._last_line = now
             self._log_progress(now - self._began, limiter)
-            self._log_timer()
+            self._log_durations()
         if now - self._last_counts >= SECONDS_BETWEEN_COUNTS:
             self._last_counts = now
             self._log_request_counts()
@@ -158,36 +141,35 @@ class Report:
         Args:
             note: What else there is to know about it.
         """
-        self._log_timer()
+        self._log_durations()
         self._log_request_counts()
         seconds = self._clock() - self._began
         with self._lock:
-            kinds = ", ".join(f"{n} {kind}" for kind, n in self._reject_kinds.items())
             counts = ", ".join(f"{self._records[one]} {one.value}" for one in Outcome)
-            if kinds:
-                counts = f"{counts} ({kinds})"
+            if self._reject_kinds:
+                kinds = (f"{n} {kind}" for kind, n in self._reject_kinds.items())
+                counts += f" ({', '.join(kinds)})"
             parts = [
                 f"{counted(self.records_read, 'record')}: {counts}",
                 *self._less_usual(),
                 counted(self._requests, "request"),
             ]
-            rate = self.records_read / seconds if seconds else 0
             retries = counted(self._retries, "retry", "retries")
         logger.info(
             "%s, %s, %.1f seconds, %.0f records a second%s",
             "; ".join(parts),
             retries,
             seconds,
-            rate,
+            self.records_read / seconds if seconds else 0,
             note,
         )
 
     def _less_usual(self) -> Iterator[str]:
         """Yield the parts of the summary that are about something, if they are."""
-        created, updated = map(self._by_key.get, (Outcome.CREATED, Outcome.UPDATED))
+        one, many = self._resource.singular, self._resource.name
+        created, updated = self._by_key[Outcome.CREATED], self._by_key[Outcome.UPDATED]
         if created or updated:
-            things = counted(created or 0, self._resource.singular, self._resource.name)
-            yield f"{things} created, {updated or 0} updated"
+            yield f"{counted(created, one, many)} created, {updated} updated"
         if self.records_filtered:
             were = counted(self.records_filtered, "record was", "records were")
             yield f"{were} filtered out by the stream map"
@@ -197,21 +179,14 @@ class Report:
         if self._links:
             yield f"{counted(self._links, 'link')} set later"
         if self._deleted:
-            things = counted(
-                self._deleted, self._resource.singular, self._resource.name
-            )
-            yield f"{things} marked as deleted"
+            yield f"{counted(self._deleted, one, many)} marked as deleted"
 
     def _log_progress(self, seconds: float, limiter: RateLimiter) -> None:
         with self._lock:
             rejected = self._records[Outcome.REJECTED]
             loaded = self._records.total() - rejected
         pause = limiter.paused_for()
-        waiting = (
-            f"; waiting {pause:.0f} s: Upwell asked for it"
-            if pause >= SHORTEST_PAUSE_SECONDS
-            else ""
-        )
+        waiting = f"; waiting {pause:.0f} s: Upwell asked for it"
         logger.info(
             "%s read, %d loaded, %d rejected, %s under way, %.0f records a second%s",
             counted(self.records_read, "record"),
@@ -219,51 +194,42 @@ class Report:
             rejected,
             counted(limiter.in_flight, "request"),
             loaded / seconds,
-            waiting,
+            waiting if pause >= SHORTEST_PAUSE_SECONDS else "",
         )
 
-    def _log_timer(self) -> None:
+    def _log_durations(self) -> None:
         """Log the mean of what requests took: a line for each would fill the log."""
         with self._lock:
-            timer, self._timer = self._timer, _Timer()
-        if timer.count:
-            metrics.log(
-                self._metrics_logger,
-                metrics.Point(
-                    "timer",
-                    metrics.Metric.HTTP_REQUEST_DURATION,
-                    round(timer.total / timer.count, 6),
-                    {
-                        "requests": timer.count,
-                        "longest": round(timer.longest, 6),
-                        metrics.Tag.PID: os.getpid(),
-                    },
-                ),
-            )
+            seconds, self._durations = self._durations, []
+        if seconds:
+            tags = {"requests": len(seconds), "longest": round(max(seconds), 6)}
+            mean = sum(seconds) / len(seconds)
+            self._measured(Metric.HTTP_REQUEST_DURATION, mean, tags)
 
     def _log_request_counts(self) -> None:
         with self._lock:
             counts, self._requests_by_tag = self._requests_by_tag, Counter()
         for (endpoint, status), count in counts.items():
-            metrics.log(
-                self._metrics_logger,
-                metrics.Point(
-                    "counter",
-                    metrics.Metric.HTTP_REQUEST_COUNT,
-                    count,
-                    _tags(endpoint, status),
-                ),
-            )
+            tags = _tags(endpoint, status)
+            self._measured(Metric.HTTP_REQUEST_COUNT, count, tags)
+
+    def _measured(
+        self,
+        metric: Metric,
+        value: float,
+        tags: dict[str, Any],
+        level: int = logging.INFO,
+    ) -> None:
+        """Log a metric as the SDK does, which has no way to do so at DEBUG."""
+        kind = "counter" if metric is Metric.HTTP_REQUEST_COUNT else "timer"
+        point = Point(kind, metric, round(value, 6), {**tags, Tag.PID: os.getpid()})
+        self._metrics_logger.log(level, "METRIC: %s", point)
 
 
-def _tags(endpoint: str, status: int) -> dict[str, object]:
+def _tags(endpoint: str, status: int) -> dict[str, Any]:
+    success = 200 <= status < 300  # noqa: PLR2004 - HTTP's success class
     return {
-        metrics.Tag.ENDPOINT: endpoint,
-        metrics.Tag.HTTP_STATUS_CODE: status,
-        metrics.Tag.STATUS: (
-            metrics.Status.SUCCEEDED
-            if 200 <= status < 300  # noqa: PLR2004 - HTTP's success class
-            else metrics.Status.FAILED
-        ),
-        metrics.Tag.PID: os.getpid(),
+        Tag.ENDPOINT: endpoint,
+        Tag.HTTP_STATUS_CODE: status,
+        Tag.STATUS: Status.SUCCEEDED if success else Status.FAILED,
     }

@@ -7,16 +7,18 @@ covers them goes out.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from target_upwell import json_codec
 from target_upwell.delivery.outcomes import Outcome
-from target_upwell.exceptions import NotJSON
+from target_upwell.exceptions import NotJSON, RunError
 from target_upwell.reporting.words import counted
 
 if TYPE_CHECKING:
@@ -55,29 +57,29 @@ _LOGGED = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
 class SyncLog:
-    """The sync log of a run; threads share it."""
+    """The sync log of a run, if the user wants one; threads share it."""
 
     def __init__(
         self,
-        file: AppendedFile,
-        run: str,
+        file: AppendedFile | None,
         digest: str,
         resource: Resource,
+        run: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         """Log what becomes of records.
 
         Args:
-            file: Where.
-            run: Identifies the run.
+            file: Where, if anywhere.
             digest: Stands for the settings that change values, see `digest_of`.
             resource: What the records are.
+            run: Identifies the run; made up if none is given.
             clock: Returns the time, with its zone.
         """
         self._file = file
-        self._run = run
         self._digest = digest
         self._resource = resource
+        self._run = run or uuid4().hex
         self._clock = clock
         self._lock = threading.Lock()
         self._without_id = 0
@@ -92,8 +94,9 @@ class SyncLog:
         Raises:
             RunError: If the file can't be read or written.
         """
-        last = self._last_digest()
-        if last not in {None, self._digest}:
+        if not self._file:
+            return
+        if _last_digest(self._file) not in {None, self._digest}:
             logger.warning(
                 "the stream map, or another setting that changes values, is not that "
                 "of the last run in %r; an incremental tap will not send old %s "
@@ -102,10 +105,7 @@ class SyncLog:
                 self._file.path,
                 self._resource.name,
             )
-        self._append(
-            "started",
-            {"version": version, "load_method": load_method, "digest": self._digest},
-        )
+        self._append("started", version=version, load_method=load_method)
 
     def record(self, loaded: Iterable[Counted]) -> None:
         """Log what became of records; once `sync` returns it is on the disk.
@@ -114,7 +114,7 @@ class SyncLog:
             RunError: If the file can't be written.
         """
         known = [one for one in loaded if one.outcome in _LOGGED]
-        if not known:
+        if not known or not self._file:
             return
         with self._lock:
             self._without_id += sum(one.id is None for one in known)
@@ -127,7 +127,8 @@ class SyncLog:
         Raises:
             RunError: If the file can't be written.
         """
-        self._file.sync()
+        if self._file:
+            self._file.sync()
 
     def end(self, totals: Mapping[str, Any], *, failed: bool) -> None:
         """Log that the run has ended.
@@ -135,16 +136,16 @@ class SyncLog:
         Args:
             totals: Its counts.
             failed: Whether it did not come to its end.
-
-        Raises:
-            RunError: If the file can't be written.
         """
-        outcome = "failed" if failed else "finished"
-        self._append(outcome, {"digest": self._digest, **totals})
+        try:
+            self._append("failed" if failed else "finished", **totals)
+        except RunError as error:
+            # What became of each record is in it already.
+            logger.warning("%s", error)
 
     def summary(self) -> Iterator[str]:
         """Yield what there is to say of it at the end of the run."""
-        if self._without_id:
+        if self._file and self._without_id:
             things = counted(
                 self._without_id, self._resource.singular, self._resource.name
             )
@@ -170,26 +171,27 @@ class SyncLog:
                 }
             )
 
-    def _append(self, outcome: str, more: Mapping[str, Any]) -> None:
-        line = {"run": self._run, "at": self._now(), "outcome": outcome, **more}
-        self._file.append([json_codec.encode(line)])
+    def _append(self, outcome: str, **more: Any) -> None:  # noqa: ANN401 - any JSON
+        line = {"run": self._run, "at": self._now(), "outcome": outcome}
+        if self._file:
+            content = json_codec.encode({**line, "digest": self._digest, **more})
+            self._file.append([content])
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
 
-    def _last_digest(self) -> str | None:
-        """Return the digest of the last run in the file."""
-        for line in self._file.last_lines(TAIL_BYTES):
-            # Only the first and the last line of a run have one.
-            if b'"digest":' not in line or not line.startswith(BEGINNINGS):
-                continue
-            try:
-                digest = json_codec.decode(line).get("digest")
-            except NotJSON:
-                continue
+
+def _last_digest(file: AppendedFile) -> str | None:
+    """Return the digest of the last run in a file."""
+    for line in file.last_lines(TAIL_BYTES):
+        # Only the first and the last line of a run have one.
+        if b'"digest":' not in line or not line.startswith(BEGINNINGS):
+            continue
+        with contextlib.suppress(NotJSON):
+            digest = json_codec.decode(line).get("digest")
             if isinstance(digest, str):
                 return digest
-        return None
+    return None
 
 
 def digest_of(config: Mapping[str, Any]) -> str:

@@ -152,7 +152,7 @@ def test_rejects_of_a_map_are_kept_in_the_order_of_the_stream(tmp_path):
         ids = {one["sourceSystemId"] for one in customers}
         if "good0" in ids:
             assert later.wait(DEADLINE_S)
-        elif "good8" in ids:
+        elif "good2" in ids:
             later.set()
 
     account = Account(bulk=first_waits)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from types import SimpleNamespace
 
 import pytest
 from answering_server import DEFAULTS
@@ -99,14 +98,14 @@ class CarrierRun:
         )
         self.drift = Drift(self.files["drift"], CARRIERS)
         self.scheduler = Scheduler(
-            loader=loader,
+            load=loader.load,
             recorder=Recorder(
                 report,
                 self.drift,
                 Rejects(-1, self.files["rejects"]),
-                SyncLog(self.files["sync_log"], "run", "digest", CARRIERS),
+                SyncLog(self.files["sync_log"], "digest", CARRIERS),
             ),
-            writer=SimpleNamespace(write=self.states.append),
+            write=self.states.append,
             signals=_NoSignals(),
             stop=stop,
             parallel=2,

@@ -42,12 +42,12 @@ def write_log(path):
     def one(number, outcome, given, **changes):
         return Counted(("TMSEZ", number), outcome, 1, given, changes)
 
-    first = SyncLog(file, "r1", "d", CUSTOMERS, lambda: next(times))
+    first = SyncLog(file, "d", CUSTOMERS, "r1", lambda: next(times))
     first.begin("0.1.0", "upsert")
     first.record([one("10042", Outcome.CREATED, "cus_01")])
     first.record([one("10043", Outcome.CREATED, "cus_02")])
     first.end({"created": 2}, failed=False)
-    second = SyncLog(file, RUN, "d", CUSTOMERS, lambda: next(times))
+    second = SyncLog(file, "d", CUSTOMERS, RUN, lambda: next(times))
     second.begin("0.1.0", "upsert")
     second.record([one("10042", Outcome.UNCHANGED, None)])
     changes = {"emailAddress": (OLD, NEW), "metadata": (None, {"a": [1.5, "\\"]})}

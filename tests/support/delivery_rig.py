@@ -29,6 +29,7 @@ class Load:
 
     def __init__(self, batch):
         self.batch = batch
+        self.sequence = self.link = None
         self._end = threading.Event()
         self._error = None
         self.due = []
@@ -38,6 +39,12 @@ class Load:
     def keys(self):
         """The ids of the customers in the batch, in order."""
         return [row.key[1] for row in self.batch.rows]
+
+    @property
+    def rejects(self):
+        """Those of the batch, if it is one."""
+        rows = self.batch.rows if self.batch else []
+        return [Reject.invalid(one, one.invalid) for one in rows if one.invalid]
 
     def succeed(self, *due, pending=0):
         """Have it end well, with tasks that are due by it and links that are not."""
@@ -57,17 +64,14 @@ class Load:
         loaded = Loaded(self.batch and self.batch.sequence, failure=self._error)
         loaded.due += self.due
         loaded.pending = self.pending
-        rows = self.batch.rows if self.batch else []
-        loaded.outcomes = Outcomes(
-            rejects=[Reject.invalid(one, one.invalid) for one in rows if one.invalid]
-        )
+        loaded.outcomes = Outcomes(rejects=self.rejects)
         return loaded
 
 
 class Recorder:
     """Takes outcomes, and keeps the rejects in the order in which they come."""
 
-    only_rejects = False
+    only_rejects = 0
 
     def __init__(self):
         self.outcomes = []
@@ -83,9 +87,6 @@ class Recorder:
     def reject(self, rejects):
         """Take what does."""
         self.rejects += rejects
-
-    def hopeless(self):
-        """Nothing ever is."""
 
 
 class _Telling(Scheduler):
@@ -133,14 +134,13 @@ class Rig:
         self.woken = 0
         self.waits = 0
         self._changed = threading.Condition()
-        self._write = write or self._keep
         self.recorder = Recorder()
         self.stop = threading.Event()
         self.scheduler = _Telling(
             self._count_wait,
-            loader=self,
+            load=self.load,
             recorder=self.recorder,
-            writer=self,
+            write=write or self._keep,
             signals=self,
             stop=self.stop,
             parallel=parallel,
@@ -157,10 +157,6 @@ class Rig:
         """End the reader's wait for input."""
         self.woken += 1
         self.tell()
-
-    def write(self, state):
-        """Write a STATE."""
-        self._write(state)
 
     def load(self, batch):
         """Load a batch."""
@@ -270,11 +266,13 @@ def task(run, *ids):
 class Watched(Scheduler):
     """A scheduler that tells when it waits, and which tasks are under way."""
 
-    def __init__(self, moved, **kwargs):
+    def __init__(self, moved, gate, **kwargs):
         super().__init__(**kwargs)
         self.moved = moved
+        self.gate = gate
         self.reader_waits = False
         self.working = 0
+        self.in_line = set()
         self.problems = []
 
     def tell(self):
@@ -297,10 +295,24 @@ class Watched(Scheduler):
             self.working -= 1
         self.tell()
 
-    def _end(self, task):
+    def _end(self, task, loaded):
         with self._changed:
-            super()._end(task)
+            super()._end(task, loaded)
             self.reader_waits = False
+
+    def _wait_for_turn(self, sequence):
+        self.in_line.add(sequence)
+        self.tell()
+        try:
+            super()._wait_for_turn(sequence)
+        finally:
+            self.in_line.remove(sequence)
+        self.gate(sequence)
+
+    def waiting_for_turn(self):
+        """How many workers can't go on before another one ends."""
+        ahead = set() if self._failure else set(self._unrecorded[1:])
+        return len(self.in_line & ahead)
 
     def _wait(self):
         self.reader_waits = True

@@ -6,9 +6,11 @@ from functools import partial
 import pytest
 from delivery_rig import DEADLINE_S, Rig, row, task
 
-from target_upwell.delivery import scheduler
 from target_upwell.delivery.outcomes import Outcomes, Reject
-from target_upwell.delivery.scheduler import SECONDS_BETWEEN_STATES
+from target_upwell.delivery.scheduler import (
+    MOST_REJECTS_ALONE,
+    SECONDS_BETWEEN_STATES,
+)
 from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import RunError, Stopped
@@ -254,7 +256,7 @@ def test_rejects_are_recorded_in_the_order_of_the_stream():
     rig.filler.add(second)
     rig.state("2")
     rig.load_of(1).succeed()
-    rig.until(lambda: rig.scheduler._under_way == 1)
+    rig.until(lambda: rig.recorder.outcomes)
     assert rig.recorder.rejects == []
 
     rig.load_of(0).succeed()
@@ -265,47 +267,24 @@ def test_rejects_are_recorded_in_the_order_of_the_stream():
     assert recorded == [second, first]
 
 
-def test_the_reader_waits_while_rejects_that_wait_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(scheduler, "MOST_WAITING_REJECT_BYTES", 100)
-    rig = Rig(parallel=5)
+def test_rejects_behind_a_batch_that_fails_are_not_recorded():
+    rig = Rig(parallel=2)
     rig.add(1)
-    for number in (1, 2):
-        half = rejected(number + 1)
-        half.size = 51
-        rig.filler.add(half)
-        rig.load_of(number).succeed()
-    rig.until(lambda: rig.scheduler._waiting_bytes == 102)
-    fourth = rig.in_background(rig.add, 4)
-    rig.until(lambda: rig.waits)
-    assert len(rig.loads) == 3
-
-    rig.load_of(0).succeed()
-
-    fourth.result()
-    rig.load_of(3).succeed()
-    rig.in_background(rig.finish).result()
-
-
-def test_the_reader_never_waits_for_rejects_that_wait_for_its_own_batch(monkeypatch):
-    monkeypatch.setattr(scheduler, "MOST_WAITING_REJECT_BYTES", 100)
-    large = rejected(0)
-    large.size = 101
-    rest = Loaded(1, Outcomes(rejects=[Reject.invalid(large, "no")]))
-    rig = Rig(rows=2)
-    rig.add(1, 2, 3)
-    rig.load_of(0).succeed(Task(lambda: rest, frozenset()), pending=1)
-    rig.until(lambda: rig.scheduler._waiting_bytes)
-
-    rig.in_background(rig.add, 4)
-
+    rig.filler.add(rejected(2))
+    rig.state("2")
     rig.load_of(1).succeed()
-    rig.in_background(rig.finish).result()
-    assert [reject.row for reject in rig.recorder.rejects] == [large]
+    rig.until(lambda: rig.recorder.outcomes)
+
+    rig.load_of(0).fail(ValueError("no"))
+
+    rig.in_background(rig.scheduler.close).result()
+    assert rig.recorder.rejects == rig.states == []
+    assert str(rig.scheduler.failure) == "no"
 
 
 def test_state_waits_while_nothing_but_rejects_has_come_until_the_end():
     rig = Rig()
-    rig.recorder.only_rejects = True
+    rig.recorder.only_rejects = MOST_REJECTS_ALONE - 1
     rig.filler.add(rejected(1))
     rig.load_of(0).succeed()
     rig.state("1")
@@ -319,13 +298,12 @@ def test_state_waits_while_nothing_but_rejects_has_come_until_the_end():
 
 def test_a_run_of_nothing_but_rejects_fails_and_its_state_stays():
     rig = Rig()
-    rig.recorder.only_rejects = True
-    rig.recorder.hopeless = lambda: ValueError("all rejected")
+    rig.recorder.only_rejects = MOST_REJECTS_ALONE
     rig.filler.add(rejected(1))
     rig.load_of(0).succeed()
     rig.state("1")
 
-    with pytest.raises(ValueError, match="all rejected"):
+    with pytest.raises(RunError, match="all 20 records were rejected"):
         rig.in_background(rig.finish).result()
 
     rig.scheduler.close()
@@ -472,32 +450,23 @@ def test_a_state_waits_for_the_links_that_a_batch_still_waits_for():
     assert rig.states == ["1"]
 
 
-@pytest.mark.parametrize("parallel", [1, 2])
-def test_a_state_waits_for_the_rest_of_a_batch_and_for_its_rejects(parallel):
-    rig = Rig(parallel=parallel)
-    if parallel > 1:
-        # An earlier batch under way, so that the first part waits to be recorded.
-        rig.add(0)
+def test_a_state_waits_for_the_rest_of_a_batch_and_for_its_rejects():
+    rig = Rig(parallel=1)
     first, second = rejected(1), rejected(2)
     rig.filler.add(first)
     rig.state("1")
-    load = rig.load_of(parallel - 1)
-    sequence = load.batch.sequence
-
+    load = rig.load_of(0)
     ran = []
 
     def rest():
         ran.append(list(rig.states))
         rejects = [Reject.invalid(second, "no")]
-        return Loaded(sequence, Outcomes(rejects=rejects))
+        return Loaded(load.batch.sequence, Outcomes(rejects=rejects))
 
     load.succeed(Task(rest, frozenset({("customers", "T", "1")})), pending=1)
-    rig.until(lambda: ran == [[]])
-    if parallel > 1:
-        assert rig.recorder.rejects == []
-        rig.load_of(0).succeed()
     rig.in_background(rig.finish).result()
 
+    assert ran == [[]]
     assert [reject.row for reject in rig.recorder.rejects] == [first, second]
     assert rig.states == ["1"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from bisect import insort
 from collections import Counter
 
 from delivery_rig import DEADLINE_S, Clock, Filler, Load, Recorder, Watched, row
@@ -52,6 +53,7 @@ class Machine(RuleBasedStateMachine):
         self.ids = {}  # of the rows of such batches
         self.emitted = []
         self.numbers = 0
+        self.tasks = 0
         self.calls = queue.SimpleQueue()
         self.reader_busy = False
         self.reader_error = None
@@ -68,9 +70,10 @@ class Machine(RuleBasedStateMachine):
         self.recorder = Recorder()
         self.delivery = Watched(
             self.moved,
-            loader=self,
+            self.take_turn,
+            load=self.load,
             recorder=self.recorder,
-            writer=self,
+            write=self.write,
             signals=self,
             stop=threading.Event(),
             parallel=parallel,
@@ -103,7 +106,8 @@ class Machine(RuleBasedStateMachine):
         """Wait until no thread can go on by itself."""
         self.wait_until(
             lambda: (
-                self.delivery.working == len(self.gates)
+                self.delivery.working
+                == len(self.gates) + self.delivery.waiting_for_turn()
                 and (not self.reader_busy or self.delivery.reader_waits)
             )
         )
@@ -136,12 +140,23 @@ class Machine(RuleBasedStateMachine):
             if version <= self.loaded_versions.get(one.key, 0):
                 self.delivery.problems.append("an older version came later")
             self.loaded_versions[one.key] = version
-        self._gate(load)
+        self._gate(load, batch.sequence)
         return load.wait()
 
-    def _gate(self, load):
+    def take_turn(self, sequence):
+        """Wait before the rejects of a batch are recorded."""
+        turn = Load(None)
+        turn.sequence = sequence
+        self._gate(turn, sequence)
+        error = turn.wait().failure
+        if error:
+            raise error
+
+    def _gate(self, load, order):
+        # Threads come in any order, and what is drawn must not depend on it.
+        load.order = order
         with self.moved:
-            self.gates.append(load)
+            insort(self.gates, load, key=lambda one: one.order)
             self.moved.notify_all()
 
     def write(self, state):
@@ -224,13 +239,14 @@ class Machine(RuleBasedStateMachine):
     def succeed(self, data, pending, due):
         load = data.draw(st.sampled_from(self.gates))
         prompt = not self.ended and self.clock.now - self.delivery._last_emit >= 1
-        tasks = [self._task(None, keys) for keys in due]
-        if self.links and data.draw(st.booleans()):
+        brings = load.sequence is None  # and does not only take its turn
+        tasks = [self._task(None, keys) for keys in due if brings]
+        if brings and self.links and data.draw(st.booleans()):
             link = data.draw(st.sampled_from(self.links))
             self.links.remove(link)
             tasks.append(self._task(link, data.draw(st.sets(KEYS, min_size=1))))
         self._let_succeed(load, pending if load.batch else 0, tasks)
-        if prompt:
+        if prompt and not load.rejects:
             assert self._is_all_covered_out()
 
     def _let_succeed(self, load, pending=0, due=()):
@@ -238,8 +254,10 @@ class Machine(RuleBasedStateMachine):
             sequence = load.batch.sequence
             self.ids[sequence] = {id(one) for one in load.batch.rows}
             self.pending[sequence] = pending
-            self.links += [sequence] * pending
-            self._deal_with(sequence)
+            if not load.rejects:
+                self._is_recorded(sequence)
+        elif load.sequence is not None:
+            self._is_recorded(load.sequence)
         elif load.link is not None:
             self.pending[load.link] -= 1
             self._deal_with(load.link)
@@ -252,6 +270,10 @@ class Machine(RuleBasedStateMachine):
         order = {id(one): number for number, one in enumerate(self.kept)}
         written = [order[id(reject.row)] for reject in self.recorder.rejects]
         self.must_be(written == sorted(written), "rejects are out of order")
+
+    def _is_recorded(self, sequence):
+        self.links += [sequence] * self.pending[sequence]
+        self._deal_with(sequence)
 
     def _deal_with(self, sequence):
         if not self.pending[sequence]:
@@ -269,9 +291,11 @@ class Machine(RuleBasedStateMachine):
     def _task(self, sequence, keys):
         load = Load(None)
         load.link = sequence
+        self.tasks += 1
+        order = 1_000_000 + self.tasks
 
         def run():
-            self._gate(load)
+            self._gate(load, order)
             loaded = load.wait()
             loaded.released += [] if sequence is None else [sequence]
             return loaded

@@ -312,9 +312,8 @@ def test_a_relative_path_in_a_deleted_folder_fails_the_check(
         opened("lines").check()
 
 
-@pytest.mark.parametrize("content", ["", "one", "one\n", "one\ntwo\n\nfour"])
-def test_lines_are_read_from_the_end(path, opened, monkeypatch, content):
-    monkeypatch.setattr(files, "BLOCK_BYTES", 3)
+@pytest.mark.parametrize("content", ["\n", "one", "one\n", "one\ntwo\n\nfour"])
+def test_lines_are_read_from_the_end(path, opened, content):
     path.write_text(content)
 
     lines = list(opened(path).last_lines(1000))
@@ -328,5 +327,7 @@ def test_no_more_than_the_tail_is_read(path, opened):
     assert list(opened(path).last_lines(9)) == [b"", b"third"]
 
 
-def test_a_file_that_is_not_there_has_no_lines(path, opened):
+def test_a_file_that_is_empty_or_not_there_has_no_lines(path, opened):
+    assert list(opened(path).last_lines(9)) == []
+    path.touch()
     assert list(opened(path).last_lines(9)) == []

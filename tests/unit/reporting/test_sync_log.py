@@ -34,7 +34,7 @@ def log(path):
     def make(run="r1", digest="d1"):
         files.append(AppendedFile(str(path), "sync_log_path", BEGINNINGS))
         now = datetime(2026, 11, 25, 10, tzinfo=timezone.utc)
-        return SyncLog(files[-1], run, digest, CUSTOMERS, lambda: now)
+        return SyncLog(files[-1], digest, CUSTOMERS, run, lambda: now)
 
     yield make
     for file in files:
