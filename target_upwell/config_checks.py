@@ -46,9 +46,7 @@ _TYPES = {
 def problems(config: Mapping[str, Any], sandbox_url: str = "") -> list[str]:
     """Return what the JSON schema can't say is wrong, a line for each setting.
 
-    Args:
-        config: A configuration whose values have the types of `CONFIG_SCHEMA`.
-        sandbox_url: Where the sandbox is, if the run is a trial run with it.
+    A trial run with the sandbox comes with the sandbox's address.
     """
     found = list(_problems(config))
     if not found and sandbox_url and _server(config["api_url"]) != _server(sandbox_url):
@@ -170,10 +168,7 @@ def _not_a_file(path: str, found: os.stat_result | None) -> str:
 def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> str:
     """Return what is wrong with a configuration, in words for a person.
 
-    Args:
-        error: The finding.
-        prefix: What the environment variables of the settings begin with.
-        unread: The environment, where it is not read.
+    Variables have a prefix, and may be set in an environment that is not read.
     """
     while inner := [deeper for deeper in error.context or () if deeper.path]:
         # Of several forms that are allowed, the one that was meant.

@@ -33,11 +33,7 @@ _READ: dict[str, tuple[Callable[[str], Any], str]] = {
 
 
 def dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a `.env` file; none if there is no such file.
-
-    Raises:
-        ConfigurationError: If it can't be read.
-    """
+    """Return the variables of a `.env` file; none if there is no such file."""
     try:
         text = path.read_text("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError):
@@ -55,11 +51,7 @@ def dotenv(path: Path) -> dict[str, str]:
 def settings(
     schema: Mapping[str, Any], prefix: str, environment: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the settings that an environment holds, by names with a prefix.
-
-    Raises:
-        ConfigurationError: If some can't be read as what their setting is.
-    """
+    """Return the settings that an environment holds, by names with a prefix."""
     found: dict[str, Any] = {}
     problems: list[str] = []
     for name, definition in schema["properties"].items():

@@ -68,11 +68,9 @@ class MappingError(TargetUpwellError):
 
 
 class Invalid(TargetUpwellError):
-    """One record can't be loaded.
+    """One record can't be loaded: what was found and what was due, and the property.
 
-    Attributes:
-        reason: What was found and what was due.
-        path: The property, such as `addresses[0].country`.
+    The property comes with index and member, such as `addresses[0].country`.
     """
 
     def __init__(self, reason: str, path: str = "") -> None:

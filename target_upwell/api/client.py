@@ -74,12 +74,7 @@ class Client:
         self._dead: RunError | None = None
 
     def retry(self, what: str, retries: int | None = None) -> Retry:
-        """Return what counts the retries of one thing, and waits before each.
-
-        Args:
-            what: The thing, for messages.
-            retries: How many there may be; as many as the setting says by default.
-        """
+        """Return what counts the retries of one thing, by default as many as set."""
         most = self._retries if retries is None else retries
         return Retry(what, most, self._stop)
 
@@ -104,11 +99,7 @@ class Client:
     ) -> list[Record]:
         """Return the records that meet a condition; their source key may be null.
 
-        Args:
-            resource: Their resource.
-            where: The condition, as the API words it.
-            limit: How many to give at most.
-            order_by: Properties to order by, upwards.
+        The condition is as the API words it; the order is upwards.
         """
         request: dict[str, Any] = {"limit": limit, "where": where}
         if order_by:
@@ -125,10 +116,8 @@ class Client:
     ) -> list[Record]:
         """Insert records, all of them or none, and return them in no order.
 
-        Args:
-            resource: Their resource.
-            inputs: What they are to be, encoded, by source key.
-            retry: Counts the retries, where they were sent before.
+        The inputs are encoded, by source key; a retry counts where they were sent
+        before.
 
         Raises:
             AmbiguousOutcome: If they are stored or not; look before sending them again.

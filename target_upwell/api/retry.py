@@ -54,13 +54,9 @@ class Retry:
 
         Args:
             why: How it failed.
-            pause: Seconds that the server asks to wait at least, if it said so.
+            pause: Seconds that the server asks to wait at least.
             status: The HTTP status; 0 if no answer came.
             spaced: Seconds of the backoff that something else takes care of.
-
-        Raises:
-            RetriesExhausted: If there is to be no further retry.
-            Stopped: If the run is stopped meanwhile.
         """
         self._failures += 1
         if self._failures > self._retries:

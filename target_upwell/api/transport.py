@@ -87,15 +87,10 @@ class Transport:
         connection: HTTPConnection | None = None
         try:
             url = parse_url(self._url + endpoint.path)
+            method, path = endpoint.method, url.request_uri
             connection = self._connection(url)
             _connect(connection, began + self._seconds)
-            connection.request(
-                endpoint.method,
-                url.request_uri,
-                body,
-                self._headers,
-                preload_content=False,
-            )
+            connection.request(method, path, body, self._headers, preload_content=False)
             response = connection.getresponse()
             content = _content(response)
         except AmbiguousOutcome as error:
@@ -142,14 +137,9 @@ class Transport:
 
     @cached_property
     def _certificates(self) -> ssl.SSLContext:
-        """What trusts the certificates that the environment names, or the usual ones.
-
-        Raises:
-            RunError: If there are none in it.
-        """
+        """The certificates to trust, those that the environment names at first."""
         for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            place = os.environ.get(variable)
-            if not place:
+            if not (place := os.environ.get(variable)):
                 continue
             try:
                 if Path(place).is_dir():
@@ -164,11 +154,7 @@ class Transport:
 
 
 def _connect(connection: HTTPConnection, ends: float) -> None:
-    """Bound all that an exchange may take, and connect where need be.
-
-    Raises:
-        TimeoutError: If there is no time left.
-    """
+    """Bound all that an exchange may take, and connect where need be."""
     connection.response_class = partial(_Response, ends)  # type: ignore[assignment]
     if not connection.sock:
         # All addresses of a host are tried, and the handshake obeys the time-out too.
@@ -184,11 +170,7 @@ def _connect(connection: HTTPConnection, ends: float) -> None:
 
 
 def _left(ends: float) -> float:
-    """Return the seconds that are left of an exchange.
-
-    Raises:
-        TimeoutError: If there are none.
-    """
+    """Return the seconds that are left of an exchange, or end it."""
     left = ends - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -226,11 +208,7 @@ class _Reader(io.RawIOBase):
 
 
 def _content(response: BaseHTTPResponse) -> bytes:
-    """Read a body and unpack it, both within bounds.
-
-    Raises:
-        AmbiguousOutcome: If it is too large, or not what it says it is.
-    """
+    """Read a body and unpack it, both within bounds."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip"}:
         raise AmbiguousOutcome("an answer that is packed in another way than asked for")

@@ -58,11 +58,7 @@ class ConfiguredTarget(Target):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Return what the configuration files hold; the last one wins.
-
-        Raises:
-            ClickException: If one can't be read.
-        """
+        """Return what the configuration files hold; the last one wins."""
         given = super().cb_config(ctx, param, ())
         for path in value:
             if path == "ENV":
@@ -114,11 +110,7 @@ class ConfiguredTarget(Target):
 
 
 def _config_file(path: str) -> dict[str, Any]:
-    """Return what a configuration file holds.
-
-    Raises:
-        ClickException: If it can't be read; the message quotes none of it.
-    """
+    """Return what a configuration file holds; no message quotes any of it."""
     why = "it is not a JSON object"
     try:
         found = json.loads(Path(path).read_text("utf-8-sig"), parse_float=Decimal)
