@@ -114,7 +114,6 @@ class BatchLoad:
 
     def catch_up(self, updates: list[Planned]) -> None:
         """Send updates that were put off."""
-        self._found = {one.entry.key: one.held for one in updates if one.held}
         self._send(updates)
         self._outcomes.rejects = in_order(self._rejects, self._rows)
         refused = [reject.row.key for reject in self._rejects]
@@ -150,8 +149,9 @@ class BatchLoad:
         lookups = self._tools.lookups
         find = lookups.find if appends else lookups.find_surely
         found = find(entry.key for entry in self._entries)
-        skipped = [e for e in self._entries if (e.key in found) is appends]
-        self._count(Outcome.SKIPPED, skipped, found)
+        for entry in self._entries:
+            if (entry.key in found) is appends:
+                self._count(Outcome.SKIPPED, entry, found.get(entry.key))
         self._entries = [e for e in self._entries if (e.key in found) is not appends]
         self._found = {} if appends else found
 
@@ -194,8 +194,8 @@ class BatchLoad:
             is_whole = is_seen_whole(by_key[key].input, customer)
             (result.created if is_whole else unclear)[key] = customer
         self._created |= result.created.keys()
-        created = [by_key[key] for key in result.created]
-        self._count(Outcome.CREATED, created, result.created)
+        for key, customer in result.created.items():
+            self._count(Outcome.CREATED, by_key[key], customer)
         self._tools.links.created(result.created)
         if result.failure:
             raise result.failure
@@ -249,19 +249,17 @@ class BatchLoad:
         self._send(now)
 
     def _send(self, updates: Iterable[Planned]) -> None:
-        unchanged: list[Entry] = []
         calls: list[Callable[[], None]] = []
         for entry, _, held, change in updates:
             self._outcomes.drift += (DriftEntry(entry.key, *one) for one in change.left)
             if change or held is None:
-                calls.append(partial(self._put, entry, change))
+                calls.append(partial(self._put, entry, held, change))
             else:
                 self._outcomes.never_shown.update(change.never_shown)
-                unchanged.append(entry)
-        self._count(Outcome.UNCHANGED, unchanged, self._found)
+                self._count(Outcome.UNCHANGED, entry, held)
         self._tools.writers.in_parallel(calls)
 
-    def _put(self, entry: Entry, change: Change) -> None:
+    def _put(self, entry: Entry, held: Customer | None, change: Change) -> None:
         """Send one update, and account for it.
 
         What exists, says Upwell, but what no search shows may be another one that
@@ -284,7 +282,7 @@ class BatchLoad:
             if one.held is not None or one.wanted is not None
         )
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
-        self._count(outcome, [entry], self._found, updated.changes)
+        self._count(outcome, entry, held, updated.changes)
 
     def _refuse(self, entry: Entry, refusal: Refusal) -> None:
         self._rejects += [Reject.refused(row, refusal) for row in entry.rows]
@@ -292,21 +290,19 @@ class BatchLoad:
     def _skip(self) -> None:
         """Leave customers alone that turned out to exist."""
         there = self._found.keys() | self._hidden.keys()
-        skipped = [entry for entry in self._entries if entry.key in there]
-        self._count(Outcome.SKIPPED, skipped, self._found)
-        keys = [entry.key for entry in skipped]
-        self._tools.links.forget(keys, self._loaded, self._waiting)
+        for entry in self._entries:
+            if entry.key in there:
+                self._count(Outcome.SKIPPED, entry, self._found.get(entry.key))
+        self._tools.links.forget(there, self._loaded, self._waiting)
 
     def _count(
         self,
         outcome: Outcome,
-        entries: Iterable[Entry],
-        customers: Found,
+        entry: Entry,
+        held: Customer | None,
         changes: Mapping[str, tuple[Any, Any]] | None = None,
     ) -> None:
-        for entry in entries:
-            held = customers.get(entry.key)
-            upwell_id = held["id"] if held else None
-            self._outcomes.counted.append(
-                Counted(entry.key, outcome, len(entry.rows), upwell_id, changes or {})
-            )
+        upwell_id = held["id"] if held else None
+        self._outcomes.counted.append(
+            Counted(entry.key, outcome, len(entry.rows), upwell_id, changes or {})
+        )
