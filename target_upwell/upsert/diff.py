@@ -110,12 +110,12 @@ def diff(
     change = Change()
     hidden_nulls: dict[str, None] = {}
     for name, value, own, shown in _compared(wanted, held):
-        policy = policies.get(name.partition(".")[0], "") if policies else ""
+        policy = (policies or {}).get(name.partition(".")[0], "overwrite")
         if name in _RELATIONS:
             if shown:
                 kind: DriftKind = "policy" if withholds(policy, own) else "relation"
                 change.left.append(Difference(name, own, value, kind))
-            elif policy in ("", "overwrite"):
+            elif policy == "overwrite":
                 change.never_shown.append(name)
         elif (value is None and not null_clears(name, null_handling)) or (
             shown and same(value, own)

@@ -391,6 +391,16 @@ def test_a_null_in_a_rule_is_sent_where_nobody_knows_what_is_there():
     assert diff(says, not_shown, "clear", certain=False).columns == sent
 
 
+def test_relations_that_the_source_leaves_open_hide_no_other_change():
+    says = {"addresses": None, "contacts": None, "customerRule": None, "name": "New"}
+    assert changes(**says) == ({"name": "New"}, {})
+
+
+def test_what_upwell_is_not_known_to_show_counts_as_not_shown():
+    change = diff(wanted(collectorId="c"), held(collectorId="c"), "clear")
+    assert change.changes() == {"collectorId": (None, "c")}
+
+
 # Field policies
 
 
@@ -441,6 +451,43 @@ def test_a_column_of_the_rule_that_is_not_shown_is_not_filled():
         says, held(customerRule={}), "clear", {"customerRule": "fill_if_empty"}
     )
     assert (change.columns, change.left) == ({}, [])
+
+
+BERGEN = [{"city": "Bergen"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "there", "kind"),
+    [
+        ("overwrite", BERGEN, "relation"),
+        ("create_only", BERGEN, "policy"),
+        ("create_only", [], "policy"),
+        ("fill_if_empty", BERGEN, "policy"),
+        ("fill_if_empty", [], "relation"),
+    ],
+)
+def test_a_relation_that_differs_is_withheld_where_a_policy_says_so(
+    policy, there, kind
+):
+    says = wanted(addresses={"data": [{"city": "Oslo"}]})
+    change = diff(says, held(addresses=there), "clear", {"addresses": policy})
+    assert change.left == [("addresses", there, [{"city": "Oslo"}], kind)]
+
+
+@pytest.mark.parametrize(
+    ("policies", "named"),
+    [
+        (None, ["contacts"]),
+        ({"name": "create_only"}, ["contacts"]),
+        ({"contacts": "overwrite"}, ["contacts"]),
+        ({"contacts": "create_only"}, []),
+    ],
+)
+def test_a_relation_that_is_never_shown_is_named_unless_a_policy_withholds_it(
+    policies, named
+):
+    says = wanted(contacts={"data": [{"name": "Kari"}]})
+    assert diff(says, held(), "clear", policies).never_shown == named
 
 
 def test_what_is_equal_is_not_withheld():
