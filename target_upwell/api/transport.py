@@ -16,6 +16,7 @@ import weakref
 import zlib
 from functools import cached_property, partial
 from http.client import HTTPException, HTTPResponse
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -67,6 +68,7 @@ class Transport:
         self._seconds = settings.request_timeout
         self._headers = {
             "Authorization": settings.api_key,
+            "User-Agent": f"target-upwell/{version('target-upwell')}",
             "Content-Type": "application/json",
             "Accept": "application/json",
             # Only gzip: what unpacks it here can stop in time.
@@ -113,7 +115,7 @@ class Transport:
         return connection
 
     def _new_connection(self, url: Url) -> HTTPConnection:
-        host, port = url.host or "", url.port
+        host, port = (url.host or "").strip("[]"), url.port
         if url.scheme == "http":  # on this machine
             return HTTPConnection(host, port)
         proxy = None
@@ -125,7 +127,7 @@ class Transport:
         its = parse_url(proxy if "://" in proxy else f"http://{proxy}")
         scheme = its.scheme or "http"
         connection = HTTPSConnection(
-            its.host or "",
+            (its.host or "").strip("[]"),
             its.port or (443 if scheme == "https" else 80),
             ssl_context=self._certificates,
             proxy=its,

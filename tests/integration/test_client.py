@@ -72,6 +72,7 @@ def test_each_request_is_what_the_api_wants(server, case):
     assert (asked.path, json.loads(asked.body)) == (path, body)
     assert asked.headers["Authorization"] == KEY
     assert asked.headers["Content-Type"] == "application/json"
+    assert asked.headers["User-Agent"].startswith("target-upwell/")
     assert [(status, again) for _, status, again in connection.observed] == [
         (200, False)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import json
+import socket
 import ssl
 import subprocess
 import tracemalloc
@@ -21,6 +22,7 @@ from answering_server import (
     update,
 )
 from raw_server import RawServer, Tunnel
+from urllib3.util import wait_for_read
 
 from target_upwell.api import transport
 from target_upwell.exceptions import AmbiguousOutcome, RunError
@@ -306,6 +308,21 @@ def test_cookies_are_not_kept(server):
     search(client)
     search(client)
     assert "Cookie" not in server.asked[1].headers
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6")
+def test_an_address_may_be_of_ipv6(server):
+    with RawServer(lambda send, _: send(WHOLE), host="::1") as there:
+        assert create(server.connect(api_url=there.url).client) == [CUSTOMER]
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_again(server):
+    with RawServer(lambda send, _: send(WHOLE)) as closing:
+        client = server.connect(api_url=closing.url).client
+        assert create(client) == [CUSTOMER]
+        used = client._transport._local.connection
+        assert wait_for_read(used.sock, timeout=60)
+        assert create(client) == [CUSTOMER]
 
 
 # Certificates

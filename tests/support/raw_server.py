@@ -15,13 +15,15 @@ class RawServer:
         stopped: Set when the test is over, for scripts that go on for long.
     """
 
-    def __init__(self, script, tls=None):
+    def __init__(self, script, tls=None, host="127.0.0.1"):
         self._script = script
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self.stopped = threading.Event()
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/api/rest"
+        place = f"[{host}]" if ":" in host else host
+        self.url = f"http://{place}:{self._listener.getsockname()[1]}/api/rest"
 
     def __enter__(self):
         self._thread.start()
