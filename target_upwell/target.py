@@ -29,7 +29,7 @@ from target_upwell.exceptions import (
 )
 from target_upwell.reporting.sync_log import digest_of
 from target_upwell.run import Run
-from target_upwell.singer.batch_files import BatchFiles
+from target_upwell.singer.batch_files import batch_records
 from target_upwell.singer.configuration import ConfiguredTarget
 from target_upwell.singer.full_tables import FullTables
 from target_upwell.singer.map_check import unmatched, why_unknown
@@ -87,7 +87,6 @@ class TargetUpwell(ConfiguredTarget):
         self.max_parallelism = 1
         self._sources: dict[str, Source] = {}
         self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
-        self._batch_files = BatchFiles(self.settings.batch_root)
         self._unmapped_told: set[str] = set()
         self._full_tables = FullTables() if self.parts.missing else None
         self._ignored_versions = False
@@ -262,9 +261,8 @@ class TargetUpwell(ConfiguredTarget):
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
         """Read the records of files; the SDK's leaves out stream maps and checks."""
         stream = message_dict["stream"]
-        for record in self._batch_files.records(
-            message_dict["encoding"], message_dict["manifest"]
-        ):
+        root, encoding = self.settings.batch_root, message_dict["encoding"]
+        for record in batch_records(root, encoding, message_dict["manifest"]):
             # A stream map may drop all of them, and nobody else would ask.
             self._between_reads()
             self._process_record_message({"stream": stream, "record": record})

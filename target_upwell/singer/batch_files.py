@@ -26,73 +26,58 @@ _COMPRESSIONS = (None, "none", "gzip")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class BatchFiles:
-    """The files that BATCH messages may name."""
+def batch_records(
+    root: str | None, encoding: dict[str, Any], manifest: list[Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield the records of a BATCH message's files, one by one.
 
-    def __init__(self, root: str | None) -> None:
-        """Allow the files of one folder.
+    A file that turns out not to be whole raises after its last whole record. The STATE
+    that follows the message is then never read, so that what came before the break is
+    sent again by the next run.
 
-        Args:
-            root: The folder; none refuses all BATCH messages.
-        """
-        self._root = root
+    Args:
+        root: The folder that files may be in; none refuses all messages.
+        encoding: The message's encoding.
+        manifest: The addresses of its files.
 
-    def records(
-        self, encoding: dict[str, Any], manifest: list[Any]
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the records of a message's files, one by one.
+    Raises:
+        RunError: If a file may not or can't be read, or is not what the message says.
+    """
+    if root is None:
+        raise RunError(
+            "the tap sends BATCH messages; set batch_root to the folder that their "
+            "files may be read from, or have the tap send records"
+        )
+    form, compression = encoding.get("format"), encoding.get("compression")
+    if form != "jsonl" or compression not in _COMPRESSIONS:
+        raise RunError(
+            f"BATCH files of format {_quoted(form)} with compression "
+            f"{_quoted(compression)} can't be read; have the tap write jsonl with gzip "
+            "or none"
+        )
+    for address in manifest:
+        yield from _records_of(address, root)
 
-        A file that turns out not to be whole raises after its last whole record. The
-        STATE that follows the message is then never read, so that what came before the
-        break is sent again by the next run.
 
-        Args:
-            encoding: The message's encoding.
-            manifest: The addresses of its files.
-
-        Raises:
-            RunError: If a file may not or can't be read, or is not what the message
-                says.
-        """
-        if self._root is None:
-            raise RunError(
-                "the tap sends BATCH messages; set batch_root to the folder that their "
-                "files may be read from, or have the tap send records"
-            )
-        form, compression = encoding.get("format"), encoding.get("compression")
-        if form != "jsonl" or compression not in _COMPRESSIONS:
-            raise RunError(
-                f"BATCH files of format {_quoted(form)} with compression "
-                f"{_quoted(compression)} can't be read; have the tap write jsonl with "
-                "gzip or none"
-            )
-        for address in manifest:
-            yield from self._records_of(address, self._root)
-
-    def _records_of(self, address: object, root: str) -> Iterator[dict[str, Any]]:
-        place = f"BATCH file {_quoted(_without_secrets(address))}"
-        try:
-            with _opened(_real_path(address, root, place), place) as file:
-                for number, line in numbered_lines(_chunks(file, place), place):
-                    if line.strip():
-                        yield _record(line, f"line {number} of {place}")
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise RunError(
-                f"{place} is not a whole gzip file; have the tap write it again"
-            ) from None
-        except (OSError, ValueError) as error:
-            # A path with U+0000 in it, say; only the system's own words are fit.
-            why = getattr(error, "strerror", None) or "it is not a path"
-            raise RunError(f"{place} can't be read: {why}") from None
+def _records_of(address: object, root: str) -> Iterator[dict[str, Any]]:
+    place = f"BATCH file {_quoted(_without_secrets(address))}"
+    try:
+        with _opened(_real_path(address, root, place), place) as file:
+            for number, line in numbered_lines(_chunks(file, place), place):
+                if line.strip():
+                    yield _record(line, f"line {number} of {place}")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise RunError(
+            f"{place} is not a whole gzip file; have the tap write it again"
+        ) from None
+    except (OSError, ValueError) as error:
+        # A path with U+0000 in it, say; only the system's own words are fit.
+        why = getattr(error, "strerror", None) or "it is not a path"
+        raise RunError(f"{place} can't be read: {why}") from None
 
 
 def _real_path(address: object, root: str, place: str) -> str:
-    """Return the real path of a file in the folder.
-
-    Raises:
-        OSError: If there is no such file.
-        RunError: If it is not in there, or the address is not a file's.
-    """
+    """Return the real path of a file in the folder."""
     path = address if isinstance(address, str) else ""
     if path[:7].lower() == "file://":
         parts = urlsplit(path)
@@ -124,10 +109,8 @@ def _opened(path: str, place: str) -> IO[bytes]:
 def _chunks(file: IO[bytes], place: str) -> Iterator[bytes]:
     """Yield what a file holds, unpacked if it begins as gzip does.
 
-    The SDK's taps pack their files whatever they declare.
-
-    Raises:
-        RunError: If it is empty: even a packed file without records has some bytes.
+    The SDK's taps pack their files whatever they declare, and even a packed file
+    without records has some bytes.
     """
     magic = file.read(len(_GZIP_MAGIC))
     file.seek(0)

@@ -31,34 +31,33 @@ keeps its version, and sends only the rest of the table."""
 
 @dataclass(slots=True)
 class _Table:
-    """What one stream has sent.
-
-    Attributes:
-        version: Of its load; None before any came.
-        records: How many there were.
-        states: STATE messages since the last record.
-        closed: Whether ACTIVATE_VERSION came after the last record.
-        mixed: Whether a record or message had another version, or none.
-        activated: ACTIVATE_VERSION messages.
-    """
+    """What one stream has sent."""
 
     version: int | None = None
     records: int = 0
-    states: int = 0
-    closed: bool = False
-    mixed: bool = False
-    activated: int = 0
+    states: int = 0  # since the last record
+    closed: bool = False  # ACTIVATE_VERSION came after the last record
+    mixed: bool = False  # a record or message had another version, or none
+    activated: int = 0  # ACTIVATE_VERSION messages
+
+    @property
+    def by_sdk(self) -> bool:
+        """Whether its tap is one of the SDK."""
+        return (self.version or 0) < EARLIEST_MILLISECONDS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what came at the end comes only after the last record."""
+        if not self.by_sdk:
+            return self.closed or (not self.records and self.states > 0)
+        in_between = self.records and self.records % SDK_RECORDS_BETWEEN_STATES == 0
+        return self.states > (1 if in_between else 0)
 
 
 class FullTables:
     """Judges by a run's messages which of its source streams are complete."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Begin with the run.
-
-        Args:
-            clock: Tells the time in seconds since 1970.
-        """
         self._began = clock()
         self._tables: dict[str, _Table] = {}
 
@@ -90,19 +89,18 @@ class FullTables:
             )
         if table.mixed:
             return f"stream {stream!r} sent records of several versions, or of none"
-        unit = 1 if _is_seconds(table.version) else 1000
-        age = self._began - table.version / unit
+        age = self._began - table.version / (1 if table.by_sdk else 1000)
         if age > OLDEST_VERSION_SECONDS:
             return (
                 f"the load of stream {stream!r} began {age:.0f} seconds before this "
                 "run, so this may be the rest of one that was cut short"
             )
-        if _is_seconds(table.version) and table.activated > 1:
+        if table.by_sdk and table.activated > 1:
             return (
                 f"the tap reads stream {stream!r} in parts, one for each record of "
                 "another stream, and does not say which is the last"
             )
-        if not _is_whole(table):
+        if not table.is_whole:
             return (
                 f"stream {stream!r} ended as one does that is cut short; a tap of the "
                 "Meltano SDK says more with meltano run --full-refresh"
@@ -118,15 +116,3 @@ class FullTables:
         elif version != table.version:
             table.mixed = True
         return table
-
-
-def _is_seconds(version: int) -> bool:
-    return version < EARLIEST_MILLISECONDS
-
-
-def _is_whole(table: _Table) -> bool:
-    """Return whether what came at the end comes only after the last record."""
-    if not _is_seconds(table.version or 0):
-        return table.closed or (not table.records and table.states > 0)
-    in_between = table.records and table.records % SDK_RECORDS_BETWEEN_STATES == 0
-    return table.states > (1 if in_between else 0)

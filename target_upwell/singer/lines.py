@@ -16,27 +16,24 @@ MOST_LINE_BYTES = 16 << 20
 """A decoded line takes up to twenty times this; a customer takes a thousandth of it."""
 
 
-def numbered_lines(
-    chunks: Iterable[bytes], place: str, most_bytes: int = MOST_LINE_BYTES
-) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes]]:
     """Yield lines and their numbers, which begin at 1, without holding more than one.
 
     Args:
         chunks: Bytes, cut anywhere.
         place: What they are the lines of, for the error.
-        most_bytes: Bytes of a line, at most.
 
     Raises:
-        InputError: If a line is longer.
+        InputError: If a line is longer than `MOST_LINE_BYTES`.
     """
     number, size, parts = 1, 0, list[bytes]()
     for chunk in chunks:
         first, *others = chunk.split(b"\n")
         size += len(first)
-        if size > most_bytes:
+        if size > MOST_LINE_BYTES:
             raise InputError(
-                f"line {number} of {place} is longer than {most_bytes} bytes, which "
-                "is as much as one record may take"
+                f"line {number} of {place} is longer than {MOST_LINE_BYTES} bytes, "
+                "which is as much as one record may take"
             )
         parts.append(first)
         if not others:

@@ -16,27 +16,20 @@ from target_upwell.exceptions import MappingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-ELSE, FILTER, KEYS, SOURCE = (
-    "__else__",
-    "__filter__",
-    "__key_properties__",
-    "__source__",
-)
+ELSE, FILTER = "__else__", "__filter__"
+KEYS, SOURCE = "__key_properties__", "__source__"
 
 _REMOVED = (None, "__NULL__")
 _RECORD = frozenset({"record", "_"})
 _ALWAYS = _RECORD | {"config", "__stream_name__", "__original_stream_name__"}
-_OF_A_DICT = frozenset(dir(dict))
+_OF_A_DICT: set[object] = {*dir(dict)}
 _MAX_CHARACTERS = 150
 
 
 class Unknown(NamedTuple):
-    """A name in an expression that nothing goes by.
+    """A name in the expression for a property, or for `__filter__`, that is not there.
 
-    Attributes:
-        property: The property that the expression is for, or `__filter__`.
-        name: The name.
-        is_function: It is called as a function.
+    It is a column's, or called as a function.
     """
 
     property: str
@@ -58,12 +51,7 @@ def expressions(definition: Mapping[str, Any]) -> dict[str, str]:
 def check_definition(
     definition: Mapping[str, Any], columns: Iterable[str], keys: Iterable[str]
 ) -> None:
-    """Check what can be told of a stream map by itself.
-
-    Args:
-        definition: The map as the user wrote it.
-        columns: The properties of the stream's SCHEMA.
-        keys: The key properties of its SCHEMA.
+    """Check what can be told of a stream map by itself and its stream's SCHEMA.
 
     Raises:
         MappingError: An expression can't be read, or a key property is removed.
@@ -98,15 +86,13 @@ def unknown_names(
         columns: The properties of the stream's SCHEMA.
         functions: What expressions can call.
     """
-    known, callable_names = {*columns}, {*functions}
+    callable_names = {*functions}
+    known = {*columns, *_ALWAYS, *callable_names}
     found: dict[Unknown, None] = {}
     for prop, expression in expressions(definition).items():
-        own = {"self"} if prop in known else set()
+        own = {*known, "self"} if prop in known else known
         for name, is_function in _names(_parsed(prop, expression)):
-            there = name in callable_names or (
-                not is_function and (name in known or name in _ALWAYS or name in own)
-            )
-            if not there:
+            if name not in (callable_names if is_function else own):
                 found[Unknown(prop, name, is_function)] = None
     return list(found)
 
@@ -139,21 +125,16 @@ def in_words(
 
 
 def unmatched(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> list[str]:
-    """Return the streams that the user's stream maps name and that are none of these.
-
-    Args:
-        stream_maps: All stream maps, as the user wrote them.
-        streams: The streams that arrived.
-    """
+    """Return the streams that all stream maps name and that are none of these."""
     arrived = list(streams)
-    named = {
-        name: definition.get(SOURCE, name) if isinstance(definition, dict) else name
+    named = dict.fromkeys(
+        definition.get(SOURCE, name) if isinstance(definition, dict) else name
         for name, definition in stream_maps.items()
         if not name.startswith("__")
-    }
+    )
     return [
         source
-        for source in dict.fromkeys(named.values())
+        for source in named
         if not any(fnmatch(stream, source) for stream in arrived)
     ]
 
@@ -192,11 +173,7 @@ def why_unknown(
 
 
 def _parsed(name: str, expression: str) -> ast.Module:
-    """Parse an expression as the SDK does.
-
-    Raises:
-        MappingError: It can't be parsed, or is not one expression.
-    """
+    """Parse an expression as the SDK does; what is not one is a `MappingError`."""
     try:
         tree = ast.parse(expression)
     except SyntaxError as error:
@@ -217,38 +194,31 @@ def _position(expression: str, error: SyntaxError) -> int:
     """Return where in an expression Python stopped, in characters."""
     lines = expression.splitlines(keepends=True)
     before = sum(len(line) for line in lines[: (error.lineno or 1) - 1])
-    return min(before + max((error.offset or 1) - 1, 0), len(expression))
+    return before + max((error.offset or 1) - 1, 0)
 
 
 def _names(tree: ast.AST) -> Iterator[tuple[str, bool]]:
     """Yield the names that an expression takes from outside, and if they are called."""
     nodes = list(ast.walk(tree))
-    own = {n.id for n in nodes if isinstance(n, ast.Name) and _is_bound(n)}
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    own = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     own |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    asked_for = {
+    yield from ((node.id, id(node) in called) for node in names if node.id not in own)
+    # `record['x'] if 'x' in record else None` has seen to it.
+    asked_for: set[object] = {
         node.left.value
         for node in nodes
         if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant)
     }
     for node in nodes:
-        if isinstance(node, ast.Name) and node.id not in own:
-            yield node.id, id(node) in called
-        elif isinstance(node, ast.Subscript) and _is_record(node.value):
+        member, there = None, asked_for
+        if isinstance(node, ast.Subscript) and _is_record(node.value):
             member = getattr(node.slice, "value", None)
-            # `record['x'] if 'x' in record else None` has seen to it.
-            if isinstance(member, str) and member not in asked_for:
-                yield member, False
-        elif (
-            isinstance(node, ast.Attribute)
-            and _is_record(node.value)
-            and node.attr not in _OF_A_DICT
-        ):
-            yield node.attr, False
-
-
-def _is_bound(name: ast.Name) -> bool:
-    return not isinstance(name.ctx, ast.Load)
+        elif isinstance(node, ast.Attribute) and _is_record(node.value):
+            member, there = node.attr, _OF_A_DICT
+        if isinstance(member, str) and member not in there:
+            yield member, False
 
 
 def _is_record(node: ast.AST) -> bool:

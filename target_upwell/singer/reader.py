@@ -47,9 +47,8 @@ class MessageReader(GenericSingerReader[bytes]):
 
         Args:
             signals: Its wake-up pipe ends a wait for input.
-            between_reads: Called in the thread that reads, before each read and at
-                least once a second while there is nothing to read. What it raises
-                ends the reading.
+            between_reads: Called before each read, and at least once a second while
+                there is nothing to read. What it raises ends the reading.
         """
         super().__init__()
         self._signals = signals
@@ -66,14 +65,7 @@ class MessageReader(GenericSingerReader[bytes]):
         file_input: IO[bytes] | None,
         callbacks: dict[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to its callback.
-
-        Args:
-            file_input: Where the lines come from; standard input if none.
-            callbacks: What to call for each type of message.
-
-        Returns:
-            How many messages of each type there were.
+        """Hand each message to its callback, and return how many there were by type.
 
         Raises:
             InputError: If a line is not a message, or is too long.
@@ -95,11 +87,7 @@ class MessageReader(GenericSingerReader[bytes]):
         return counts
 
     def deserialize_json(self, line: bytes) -> Any:  # noqa: ANN401
-        """Decode a line.
-
-        Raises:
-            InputError: If it is not valid JSON.
-        """
+        """Decode a line; one that is not valid JSON is an `InputError`."""
         try:
             return json_codec.decode(line)
         except NotJSON as error:
@@ -107,20 +95,16 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _chunks(self, stream: IO[Any]) -> Iterator[bytes]:
         try:
-            file = stream.fileno()
+            return self._chunks_of_file(stream.fileno())
         except (OSError, AttributeError):
             return self._chunks_of_object(stream)
-        return self._chunks_of_file(file)
 
     def _chunks_of_object(self, stream: IO[Any]) -> Iterator[bytes]:
         while chunk := stream.read(CHUNK_BYTES):
             self._between_reads()
             # Half a surrogate pair is the fault of the record that holds it.
-            yield (
-                chunk.encode(errors="surrogatepass")
-                if isinstance(chunk, str)
-                else chunk
-            )
+            is_text = isinstance(chunk, str)
+            yield chunk.encode(errors="surrogatepass") if is_text else chunk
 
     def _chunks_of_file(self, file: int) -> Iterator[bytes]:
         """Read a file as it was when it was opened, or a pipe until it ends.
@@ -154,11 +138,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
 
 def _checked(message: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return the type of a message whose shape is right.
-
-    Raises:
-        InputError: If it is not.
-    """
+    """Return the type of a message; a wrong shape is an `InputError`."""
     if not isinstance(message, dict):
         raise InputError("is not a Singer message")
     kind = message.get("type")

@@ -34,23 +34,16 @@ class Signals:
         self.signal: int | None = None
         self._came_at = 0.0
         self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        os.set_blocking(self._write, False)
-        weakref.finalize(self, _close, self._read, self._write)
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
+            weakref.finalize(self, os.close, end)
 
     def __bool__(self) -> bool:
         """Return whether a signal came."""
         return self.signal is not None
 
     def remaining(self, grace: float) -> float:
-        """Return how much of a grace period is left; it begins with the signal.
-
-        Args:
-            grace: The whole of it, in seconds.
-
-        Returns:
-            Seconds, not below 0; all of it before a signal.
-        """
+        """Return the seconds that are left of a grace period, which a signal begins."""
         if self.signal is None:
             return grace
         return max(0.0, self._came_at + grace - time.monotonic())
@@ -90,8 +83,3 @@ class Signals:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
-
-
-def _close(*files: int) -> None:
-    for file in files:
-        os.close(file)

@@ -38,7 +38,7 @@ class StateWriter:
         """Write nothing yet.
 
         Args:
-            signals: The signal that may end a wait for a reader.
+            signals: Tells whether a signal came, and when.
             grace: Seconds after a signal that a reader is still waited for.
         """
         self._signals = signals
@@ -46,13 +46,10 @@ class StateWriter:
         self._rest = b""
 
     def write(self, value: bytes) -> None:
-        """Write a STATE line wholly.
+        """Write the value of a STATE message as one whole line.
 
         What an earlier call could not write goes first, so that no line is ever
         continued with another one.
-
-        Args:
-            value: The value of the STATE message.
 
         Raises:
             OutputClosed: If nobody reads standard output.
@@ -62,25 +59,24 @@ class StateWriter:
         self._rest += value + b"\n"
         try:
             self._write_rest()
-        except ValueError as error:
-            raise _closed() from error
-        except OSError as error:
-            if error.errno in _FULL:
-                raise RunError(
-                    "STATE can't be written to standard output: the disk is full; "
-                    f"free some space and {_RUN_AGAIN}"
+        except (OSError, ValueError) as error:
+            code = error.errno if isinstance(error, OSError) else errno.EBADF
+            if code in _CLOSED:
+                raise OutputClosed(
+                    "nobody reads the STATE any more: standard output is closed; "
+                    f"{_RUN_AGAIN}"
                 ) from error
-            if error.errno in _CLOSED:
-                raise _closed() from error
+            why = f"{os.strerror(code or 0)};"
+            if code in _FULL:
+                why = "the disk is full; free some space and"
             raise RunError(
-                f"STATE can't be written to standard output: {error.strerror}; "
-                f"{_RUN_AGAIN}"
+                f"STATE can't be written to standard output: {why} {_RUN_AGAIN}"
             ) from error
 
     def _write_rest(self) -> None:
         # Python has none when the process was started with it closed.
         if not sys.stdout:
-            raise _closed()
+            raise ValueError
         try:
             file = sys.stdout.fileno()
         except (OSError, AttributeError):
@@ -101,9 +97,3 @@ class StateWriter:
                 self._rest = self._rest[written:]
             elif self._signals and self._signals.remaining(self._grace) <= 0:
                 raise Stopped
-
-
-def _closed() -> OutputClosed:
-    return OutputClosed(
-        f"nobody reads the STATE any more: standard output is closed; {_RUN_AGAIN}"
-    )

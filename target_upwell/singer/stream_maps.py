@@ -43,11 +43,6 @@ _MAX_KEY_CHARACTERS = 40
 class StreamMapping:
     """The way of one source stream's records through one stream map.
 
-    Args:
-        stream_map: The SDK's map.
-        source: The stream that its records come from.
-        definition: What the user wrote: expressions by property.
-
     Attributes:
         source: As given.
         stream: The stream's name after the map.
@@ -61,8 +56,15 @@ class StreamMapping:
         self,
         stream_map: StreamMap,
         source: Source,
-        definition: Mapping[str, Any] | None = None,
+        definition: Mapping[str, Any],
     ) -> None:
+        """Prepare it.
+
+        Args:
+            stream_map: The SDK's map.
+            source: The stream that its records come from.
+            definition: What the user wrote: expressions by property.
+        """
         self.source = source
         self.stream: str = stream_map.stream_alias
         self.removes = isinstance(stream_map, RemoveRecordTransform)
@@ -70,13 +72,16 @@ class StreamMapping:
         self.key_properties = tuple(stream_map.transformed_key_properties or ())
         self._source_keys = tuple(stream_map.raw_key_properties or ())
         self._stream_map = stream_map
-        self._definition = definition or {}
-        self._expressions = expressions(self._definition)
+        self._definition = definition
+        self._expressions = expressions(definition)
         self.written = tuple(n for n in self._expressions if n != FILTER)
         raw = source.schema_message["schema"]
         self._columns = tuple(raw.get("properties", {}))
         self._is_open = not self._columns or raw.get("additionalProperties") is True
-        self._functions = _functions(stream_map)
+        self._functions: list[str] = []
+        if isinstance(stream_map, CustomStreamMap):
+            self._functions += stream_map.functions
+            self._functions += ["fake"] if stream_map.fake else []
         self._unknown = unknown_names(self._definition, self._columns, self._functions)
         self._records_asked = 0
 
@@ -97,10 +102,10 @@ class StreamMapping:
             in_words(one, self._definition, self._columns, self._functions)
             for one in unknown[:_MAX_UNKNOWN_SHOWN]
         ]
-        more = len(unknown) - len(problems)
+        if len(unknown) > _MAX_UNKNOWN_SHOWN:
+            problems.append(f"and {len(unknown) - _MAX_UNKNOWN_SHOWN} more")
         raise RunError(
             f"stream {self.source.stream!r}, stream map: {'; '.join(problems)}"
-            f"{f'; and {more} more' if more > 0 else ''}"
         )
 
     def map(self, record: dict[str, Any]) -> dict[str, Any] | None:
@@ -172,19 +177,12 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
     keys = message.get("key_properties")
     mapper.stream_maps.pop(stream, None)
     definitions = _definitions(mapper.stream_maps_dict, stream)
-    for definition in definitions:
-        try:
-            if definition:
-                check_definition(definition, schema["properties"], keys or ())
-        except MappingError as error:
-            raise RunError(f"stream {stream!r}, stream map: {error}") from None
     try:
-        mapper.register_raw_stream_schema(
-            # The maps share and change what they are given; a reject needs it as sent.
-            stream,
-            schema,
-            keys,
-        )
+        for definition in filter(None, definitions):
+            check_definition(definition, schema["properties"], keys or ())
+        mapper.register_raw_stream_schema(stream, schema, keys)
+    except MappingError as error:
+        raise RunError(f"stream {stream!r}, stream map: {error}") from None
     except (StreamMapConfigError, MapExpressionError) as error:
         words = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
         raise RunError(f"stream {stream!r}: {words}") from None
@@ -193,12 +191,8 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
             f"stream {stream!r}: its SCHEMA or its stream map can't be used "
             f"({type(error).__name__})"
         ) from None
-    return [
-        StreamMapping(stream_map, source, definition)
-        for stream_map, definition in zip(
-            mapper.stream_maps[stream], definitions, strict=True
-        )
-    ]
+    pairs = zip(mapper.stream_maps[stream], definitions, strict=True)
+    return [StreamMapping(one, source, definition) for one, definition in pairs]
 
 
 def _definitions(
@@ -218,10 +212,3 @@ def _definitions(
             else:
                 own = written
     return [own, *more]
-
-
-def _functions(stream_map: StreamMap) -> tuple[str, ...]:
-    """Return the names of what expressions of a stream map can call."""
-    if not isinstance(stream_map, CustomStreamMap):
-        return ()
-    return (*stream_map.functions, *(["fake"] if stream_map.fake else []))

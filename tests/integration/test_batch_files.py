@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from target_upwell.exceptions import RunError
-from target_upwell.singer.batch_files import BatchFiles
+from target_upwell.singer.batch_files import batch_records
 from target_upwell.singer.lines import MOST_LINE_BYTES
 
 LINES = b'{"id": 1, "n": 1.10}\n{"id": 2}\n'
@@ -30,7 +30,7 @@ def root(tmp_path):
 @pytest.fixture
 def read(root):
     def read(encoding, *manifest):
-        return list(BatchFiles(str(root)).records(encoding, list(manifest)))
+        return list(batch_records(str(root), encoding, list(manifest)))
 
     return read
 
@@ -77,7 +77,7 @@ def test_files_are_read_in_the_order_of_the_manifest(read, file):
 
 def test_records_are_read_one_by_one(file):
     path = file("a", LINES + b"broken")
-    records = BatchFiles(str(path.parent)).records(ENCODING, [str(path)])
+    records = batch_records(str(path.parent), ENCODING, [str(path)])
     assert next(records)["id"] == 1
 
 
@@ -117,7 +117,7 @@ def test_what_can_not_be_read_is_one_line(read, file, encoding, content, words):
 def test_the_records_before_a_break_come_before_the_error(file):
     rows = b"".join(b'{"id": %d}\n' % number for number in range(50_000))
     path = file("a", gzip.compress(rows, mtime=0)[:-1000])
-    records = BatchFiles(str(path.parent)).records(GZIP, [str(path)])
+    records = batch_records(str(path.parent), GZIP, [str(path)])
     seen = []
     with pytest.raises(RunError, match="not a whole gzip file"):
         seen.extend(record["id"] for record in records)
@@ -132,7 +132,7 @@ def test_files_of_several_gzip_members_are_read_to_the_end(read, file):
 def test_without_a_folder_every_batch_message_is_refused(file):
     path = str(file("a", LINES))
     with pytest.raises(RunError, match="set batch_root"):
-        list(BatchFiles(None).records(ENCODING, [path]))
+        list(batch_records(None, ENCODING, [path]))
 
 
 def test_a_file_that_is_not_there_is_one_line_that_names_it(read, root):
@@ -143,7 +143,7 @@ def test_a_file_that_is_not_there_is_one_line_that_names_it(read, root):
 def test_a_folder_that_is_not_there_is_one_line(file, tmp_path):
     path = str(file("a", LINES))
     with pytest.raises(RunError, match="can't be read: No such file"):
-        list(BatchFiles(str(tmp_path / "gone")).records(ENCODING, [path]))
+        list(batch_records(str(tmp_path / "gone"), ENCODING, [path]))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,8 @@ def test_the_folder_may_be_named_by_a_link(root, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(root)
     for address in (link / "a", root / "a"):
-        assert len(list(BatchFiles(str(link)).records(ENCODING, [str(address)]))) == 2
+        records = batch_records(str(link), ENCODING, [str(address)])
+        assert len(list(records)) == 2
 
 
 def test_what_is_in_the_folder_and_not_a_file_is_refused_without_a_wait(read, root):
@@ -245,7 +246,7 @@ def test_a_file_that_unpacks_to_a_thousand_times_its_size_is_read_as_a_stream(fi
     path = file("a", gzip.compress((b'{"id": 1}' + b" " * 999 + b"\n") * 50_000))
     tracemalloc.start()
     try:
-        records = BatchFiles(str(path.parent)).records(GZIP, [str(path)])
+        records = batch_records(str(path.parent), GZIP, [str(path)])
         assert sum(1 for _ in records) == 50_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
