@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk.exceptions import RecordsWithoutSchemaException
@@ -85,6 +85,7 @@ class TargetUpwell(ConfiguredTarget):
         )
         # One sink: nothing to drain side by side.
         self.max_parallelism = 1
+        self._sink: CustomersSink | None = None
         self._sources: dict[str, Source] = {}
         self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
         self._unmapped_told: set[str] = set()
@@ -172,9 +173,8 @@ class TargetUpwell(ConfiguredTarget):
     def _between_reads(self) -> None:
         """Do what is due while the reader waits, or end the reading."""
         self.parts.scheduler.check()
-        if self.sink_exists(STREAM):
-            sink: Any = self.get_sink(STREAM)
-            sink.drain_if_old()
+        if self._sink:
+            self._sink.drain_if_old()
 
     # Messages
 
@@ -201,7 +201,7 @@ class TargetUpwell(ConfiguredTarget):
         for mapping in mappings:
             if not mapping.removes:
                 self._refuse_unknown(mapping)
-        if self._no_customers_yet is None and not self.sink_exists(STREAM):
+        if self._no_customers_yet is None and not self._sink:
             # STATE must not pass records that a mistyped alias leaves out.
             self._no_customers_yet = self.parts.scheduler.hold()
 
@@ -219,8 +219,8 @@ class TargetUpwell(ConfiguredTarget):
             name = source.stream
             place = "" if name == STREAM else f" (the tap's stream {name!r})"
             raise RunError(f"{error}{place}") from None
-        if not self.sink_exists(STREAM):
-            self.add_sink(STREAM, schema, keys)
+        if not self._sink:
+            self._sink = cast("CustomersSink", self.add_sink(STREAM, schema, keys))
         return stream
 
     def _refuse_unknown(self, mapping: StreamMapping) -> None:
@@ -246,8 +246,8 @@ class TargetUpwell(ConfiguredTarget):
                 message_dict["stream"], message_dict.get("version")
             )
         raw = message_dict["record"]
+        sink = cast("CustomersSink", self._sink)
         for mapping, stream in streams:
-            sink: Any = self.get_sink(STREAM)
             try:
                 record = mapping.map(raw)
             except Invalid as invalid:
@@ -274,6 +274,8 @@ class TargetUpwell(ConfiguredTarget):
         """
         if self._full_tables:
             self._full_tables.state()
+        if self._sink:
+            self._sink.shape()
         if not self.settings.dry_run:
             self.parts.scheduler.checkpoint(message_dict["value"])
 
@@ -305,6 +307,8 @@ class TargetUpwell(ConfiguredTarget):
         ways = [way for ways in self._streams.values() for way in ways]
         for mapping, _ in ways:
             mapping.check()
+        if self._sink:
+            self._sink.shape()
         super().process_endofpipe()
         self._warn_unmapped({n for _, one in ways for n in one.unmapped_properties})
         self._warn_merged({k: v for _, one in ways for k, v in one.merged_ids.items()})

@@ -113,8 +113,8 @@ class Client:
         resource: Resource,
         inputs: Mapping[SourceKey, bytes],
         retry: Retry | None = None,
-    ) -> list[Record]:
-        """Insert records, all of them or none, and return them in no order.
+    ) -> dict[SourceKey, Record]:
+        """Insert records, all of them or none, and return their ids by source key.
 
         The inputs are encoded, by source key; a retry counts where they were sent
         before.

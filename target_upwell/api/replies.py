@@ -7,7 +7,7 @@ shapes.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict, cast
 
 from msgspec import Meta, Struct, defstruct
 
@@ -47,20 +47,20 @@ def read_found(resource: Resource, reply: bytes) -> list[Record]:
 
 def read_created(
     resource: Resource, keys: Collection[SourceKey], reply: bytes
-) -> list[Record]:
-    """Return the records that an insert created.
+) -> dict[SourceKey, Record]:
+    """Return the records that an insert created: their ids and source keys alone.
 
     Raises:
         NotJSON: If the reply is not what an insert replies, or does not name each
             source key that was sent once, and no other.
     """
     key = resource.bulk.reply
-    kind = _reply((key, _reply(("returning", _records(resource)))))
+    kind = _reply((key, _reply(("returning", _identities(resource)))))
     records = getattr(json_codec.decode_as(kind, reply), key).returning
-    named = {resource.key_of(record) for record in records}
-    if len(records) != len(keys) or named != set(keys):
+    created = {resource.key_of(record): record for record in records}
+    if len(records) != len(keys) or created.keys() != set(keys):
         raise NotJSON("it names other records than were sent")
-    return cast("list[Record]", records)
+    return created
 
 
 def read_update(resource: Resource, reply: bytes) -> Update:
@@ -81,6 +81,14 @@ def read_update(resource: Resource, reply: bytes) -> Update:
 @cache
 def _records(resource: Resource) -> Any:  # noqa: ANN401 - a type
     return list[resource.record]  # type: ignore[name-defined]
+
+
+@cache
+def _identities(resource: Resource) -> Any:  # noqa: ANN401 - a type
+    # What an insert replies beside them was sent; decoding it takes four times as long.
+    fields: dict[str, Any] = dict.fromkeys(resource.key, str)
+    fields["id"] = Annotated[str, Meta(min_length=1)]
+    return list[TypedDict("Identity", fields)]  # type: ignore[misc,operator]
 
 
 @cache

@@ -117,11 +117,12 @@ class MessageReader(GenericSingerReader[bytes]):
         for awaited in (file, self._signals.fileno()):
             waiting.register(awaited, select.POLLIN)
         while left is None or left > 0:
+            self._between_reads()
             # Not select.select, which fails at file descriptors beyond 1023.
             ready = dict(waiting.poll(MILLISECONDS_BETWEEN_LOOKS))
             if self._signals.fileno() in ready:
                 self._signals.drain()
-            self._between_reads()
+                continue
             if file not in ready:
                 continue
             try:

@@ -65,10 +65,10 @@ class DryClient(Client):
         resource: Resource,
         inputs: Mapping[SourceKey, bytes],
         retry: Retry | None = None,  # noqa: ARG002 - nothing fails
-    ) -> list[Record]:
+    ) -> dict[SourceKey, Record]:
         """Return the records that would be created."""
         self.taken.update(inputs)
-        return [_new(resource, key) for key in inputs]
+        return {key: _new(resource, key) for key in inputs}
 
     def update(self, *_: object) -> Update:
         """Return what an update of a record that exists touches."""

@@ -73,7 +73,7 @@ class Inserted:
     """What became of records that were to be created.
 
     Attributes:
-        created: The new ones as Upwell shows them.
+        created: The new ones, with their Upwell ids.
         existing: Those that were there already.
         unclear: Those that turned up after an ambiguous outcome: this run may have
             created them, or they may be old.
@@ -127,7 +127,7 @@ class Inserts:
     def _post(self, group: _Group, result: Inserted) -> list[_Group]:
         """Post a group, and return what is left to do."""
         try:
-            records = self._client.create(
+            created = self._client.create(
                 self._resource,
                 {entry.key: entry.body for entry in group.entries},
                 group.retry,
@@ -139,7 +139,7 @@ class Inserts:
         except Refused as refused:
             return self._after_refusal(group, refused.refusal, result)
         self._refusals.accepted()
-        result.created.update((self._resource.key_of(one), one) for one in records)
+        result.created |= created
         return []
 
     def _after_ambiguous(

@@ -15,6 +15,7 @@ from answering_server import (
     CREATED,
     CUSTOMER,
     FOUND,
+    NEW,
     UPDATED,
     Answer,
     create,
@@ -217,12 +218,12 @@ def test_whatever_is_no_answer_is_an_ambiguous_outcome(server, raw, caplog):
 FOREIGN = {**CUSTOMER, "sourceSystemId": "2"}
 
 
+def found(**news):
+    return {search: {"customers": [{**CUSTOMER, **news}]}}
+
+
 def with_customer(**news):
-    customer = {**CUSTOMER, **news}
-    return {
-        search: {"customers": [customer]},
-        create: {"createCustomers": {"returning": [customer]}},
-    }
+    return {**found(**news), **created({**CUSTOMER, **news})}
 
 
 def created(*customers):
@@ -234,10 +235,10 @@ def updated(**reply):
 
 
 UNFIT = {
-    "an address that is null": with_customer(addresses=[None]),
-    "addresses that are a number": with_customer(addresses=5),
-    "a rule that is a number": with_customer(customerRule=5),
-    "a name that is a list": with_customer(name=["A"]),
+    "an address that is null": found(addresses=[None]),
+    "addresses that are a number": found(addresses=5),
+    "a rule that is a number": found(customerRule=5),
+    "a name that is a list": found(name=["A"]),
     "an id that is a number": with_customer(id=1),
     "an empty id": with_customer(id=""),
     "a source key that is a number": with_customer(sourceSystemId=1),
@@ -360,7 +361,7 @@ def test_an_encrypted_address_of_this_machine_obeys_the_bundle(
         with pytest.raises(AmbiguousOutcome, match="certificate was not accepted"):
             create(server.connect(api_url=address).client)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
-        assert create(server.connect(api_url=address).client) == [CUSTOMER]
+        assert create(server.connect(api_url=address).client) == NEW
 
 
 def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
@@ -379,7 +380,7 @@ def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, proxy.url)
         client = server.connect(api_url="https://upwell.test/api/rest").client
-        assert create(client) == [CUSTOMER]
+        assert create(client) == NEW
     (asked,) = proxy.asked
     assert asked.startswith(b"CONNECT upwell.test:443 ")
 

@@ -18,6 +18,7 @@ KEY = "uk_live_4711secret"
 CUSTOMER = {"id": "cus_1", "sourceSystem": "S", "sourceSystemId": "1", "name": "A"}
 INPUT = b'{"name":"A","sourceSystem":"S","sourceSystemId":"1"}'
 FOUND = json.dumps({"customers": [CUSTOMER]})
+NEW = {("S", "1"): {name: CUSTOMER[name] for name in ("id", *CUSTOMERS.key)}}
 CREATED = json.dumps({"createCustomers": {"returning": [CUSTOMER]}})
 UPDATED = json.dumps(
     {

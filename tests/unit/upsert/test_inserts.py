@@ -108,7 +108,7 @@ class Upwell:
         stored = [self._store(customer) for customer in customers]
         if fault == "lost reply":
             raise AmbiguousOutcome("no answer in time", 7)
-        return stored[::-1]
+        return {CUSTOMERS.key_of(customer): customer for customer in stored[::-1]}
 
     def search(self, _resource, _system, ids):
         self.searches += 1
