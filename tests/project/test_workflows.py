@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
@@ -40,16 +40,9 @@ def steps(path):
 
 @pytest.mark.parametrize("schema", BY_SCHEMA)
 def test_the_files_follow_githubs_schemas(schema):
-    checked = subprocess.run(
-        [
-            *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", schema, *BY_SCHEMA[schema]),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout
+    files = map(str, BY_SCHEMA[schema])
+    checked = CliRunner().invoke(check_jsonschema, ["--builtin-schema", schema, *files])
+    assert checked.exit_code == 0, checked.output
 
 
 @every_workflow
@@ -121,14 +114,28 @@ def test_make_is_called_for_targets_that_exist(path):
         assert not called or re.search(rf"^{called[1]}:", makefile, re.MULTILINE)
 
 
-def test_the_matrix_holds_all_that_the_package_says_it_runs_on():
+def test_every_python_that_there_is_runs_all_tests_at_each_change():
     test = read(GITHUB / "workflows" / "test.yml")["jobs"]["test"]
     matrix = test["strategy"]["matrix"]["python"]
-    classifiers = re.findall(
+    assert matrix == ["3.10", "3.11", "3.12", "3.13", "3.14"]
+    assert "if" not in test
+    claimed = re.findall(
         r'"Programming Language :: Python :: (3\.\d+)"',
         (ROOT / "pyproject.toml").read_text("utf-8"),
     )
-    assert matrix[: len(classifiers)] == classifiers
+    assert claimed
+    assert set(claimed) <= set(matrix)
+
+
+def test_the_lowest_bounds_and_the_next_sdk_are_tested_on_a_schedule():
+    workflow = read(GITHUB / "workflows" / "test.yml")
+    bounds = workflow["jobs"]["bounds"]
+    assert "schedule" in workflow[True]  # YAML reads `on` as true
+    assert bounds["if"] == "github.event_name == 'schedule'"
+    targets = bounds["strategy"]["matrix"]["target"]
+    assert targets == ["test-lowest", "test-sdk-next"]
+    before_a_change = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert not [target for target in targets if target in before_a_change]
 
 
 def test_what_is_released_was_built_and_tested_on_its_tag():
@@ -138,7 +145,6 @@ def test_what_is_released_was_built_and_tested_on_its_tag():
     }
     assert called == {"build.yml", "test.yml"}
     for name in called:
-        # YAML reads `on` as true.
         assert "workflow_call" in read(GITHUB / "workflows" / name)[True]
 
 
