@@ -75,6 +75,7 @@ class Attack:
             "request_timeout": 5,
             "max_rejects": -1,
             "rejects_path": str(self.rejects),
+            "max_cleared_percent": 100,  # a random source is one that a guard stops
         }
 
     def run(self, death):
