@@ -112,11 +112,14 @@ class Attack:
     def left_over(self, place, when):
         """Note what the account lacks of the records before a place."""
         rejected = self._rejected()
+        given_up = {one for one, status in rejected if status == 500}
         with self.account.lock:
             held = {key[1]: self._held(one) for key, one in self._customers()}
         for one, wanted in self.source.versions(place).items():
+            if one in given_up:  # Upwell failed on it as often as it may be retried
+                continue
             if one.startswith("bad"):
-                if one not in rejected:
+                if (one, 400) not in rejected:
                     self.losses.append(f"{when}, {place}: {one} is not rejected")
                 continue
             customer = held.get(one, {})
@@ -145,7 +148,11 @@ class Attack:
         if not self.rejects.exists():
             return set()
         lines = map(json.loads, self.rejects.read_text().splitlines())
-        return {one["record"]["id"] for one in lines if one["type"] == "RECORD"}
+        return {
+            (one["record"]["id"], one["reject"]["status"])
+            for one in lines
+            if one["type"] == "RECORD"
+        }
 
 
 def _comparable(value):
