@@ -121,9 +121,9 @@ class PendingParents:
                 children = self._children.get(key, ())
                 if children or key in parents:
                     self._known[key] = upwell_id
+                if len(self._known) > MOST_KNOWN_PARENTS:
+                    self._known.popitem(last=False)
                 due += (Link(child, key, upwell_id) for child in children)
-            while len(self._known) > MOST_KNOWN_PARENTS:
-                self._known.popitem(last=False)
         return due
 
     def parents(self) -> list[SourceKey]:
