@@ -47,10 +47,10 @@ _UNFIT: dict[str, Any] = {}
 
 
 class Finding(NamedTuple):
-    """One line of the check: whether it is as it should be, and the words."""
+    """One line of the check, and whether it is as it should be."""
 
-    good: bool
     words: str
+    good: bool = True
 
 
 def print_check(settings: Settings, resource: Resource) -> int:
@@ -92,13 +92,13 @@ class Check:
             yield self._may("create", refused, if_not="update-only")
             yield from self._update()
         except RunError as error:
-            yield _bad(str(error))
+            yield Finding(str(error), good=False)
         except (Refused, TooLarge, AmbiguousOutcome) as error:
             why = error or "a request is too large"
-            yield _bad(f"the check can't go on: {why}")
+            yield Finding(f"the check can't go on: {why}", good=False)
         else:
             for name, policy in self._settings.field_policy.items():
-                yield _good(f"field_policy of {name}: {policy}")
+                yield Finding(f"field_policy of {name}: {policy}")
 
     def _address(self) -> Iterator[Finding]:
         """Find out who answers, whether it takes the key, and what limits it names."""
@@ -112,15 +112,15 @@ class Check:
             remedy = remedy_for(answer.status) or "try again later"
             raise RunError(f"{url}: {self._client.summary(answer)}: {remedy}")
         how = "over TLS" if url.startswith("https") else "on this machine, without TLS"
-        yield _good(f"{url} answers {how}, in {answer.seconds:.2f} seconds")
-        yield _good("the API key is accepted")
+        yield Finding(f"{url} answers {how}, in {answer.seconds:.2f} seconds")
+        yield Finding("the API key is accepted")
         limits = "; ".join(
             f"{name}: {value}"
             for name, value in answer.headers.items()
             if "ratelimit" in name.lower().replace("-", "")
         )
         shown = one_line(limits.replace(self._settings.api_key, "***")) or "none"
-        yield _good(
+        yield Finding(
             f"rate limits that it names: {shown}; where it says that requests are too "
             "many, the target slows down"
         )
@@ -133,7 +133,7 @@ class Check:
             yield from self._search_of(ids)
         else:
             system = one_id(self._settings.source_system)
-            yield _good(
+            yield Finding(
                 f"no {name} of source system {system} yet; whether a search gives as "
                 "many as it is asked for can be told once there are some"
             )
@@ -207,17 +207,18 @@ class Check:
                 resource.update.endpoint, {**key, resource.update.input: {}}
             )
             taken = meaning_of(answer.status) is Meaning.DONE
-            yield _good(
+            yield Finding(
                 f"an update without {related.input} is "
                 f"{'accepted' if taken else 'refused'}; the target always sends it"
             )
         if self._unknown_field({NO_COLUMN: _UNFIT}, {}) == NO_COLUMN:
             yield from self._columns()
         else:
-            yield _bad(
+            yield Finding(
                 "a column that does not exist is not refused by its name: which "
                 "ones can be updated can't be told before the first load, and the "
-                "target rejects what is refused"
+                "target rejects what is refused",
+                good=False,
             )
 
     def _columns(self) -> Iterator[Finding]:
@@ -228,19 +229,20 @@ class Check:
         for name in sorted(names, key=update.free_columns.__contains__):
             free = name in update.free_columns
             if free and not known:
-                yield _good(f"whether {name} can be updated shows in the first load")
+                yield Finding(f"whether {name} can be updated shows in the first load")
                 continue
             columns = {name: _UNFIT, **({known[0]: _UNFIT} if free else {})}
             if self._unknown_field(columns, {}) != name:
                 known.append(name)
                 continue
-            yield _bad(
+            yield Finding(
                 f"{name} can't be updated with this key: the target sets it on new "
                 f"{self._resource.name} only, and lists differences as drift; ask "
-                "Upwell for the permission"
+                "Upwell for the permission",
+                good=False,
             )
         if known:
-            yield _good(f"columns that can be updated: {', '.join(sorted(known))}")
+            yield Finding(f"columns that can be updated: {', '.join(sorted(known))}")
         if not (related := update.related):
             return
         for name in related.columns:
@@ -287,13 +289,5 @@ def _refusal(ask: Callable[..., object], *args: object) -> Refused | None:
     return None
 
 
-def _good(words: str) -> Finding:
-    return Finding(True, words)
-
-
-def _bad(words: str) -> Finding:
-    return Finding(False, words)
-
-
 def _either(good: bool, so: str, otherwise: str) -> Finding:
-    return _good(so) if good else _bad(otherwise)
+    return Finding(so if good else otherwise, good)
