@@ -71,7 +71,7 @@ class Run:
 
         Args:
             settings: How.
-            digest: Stands for the settings that change values, see `digest_of`.
+            digest: Stands for the settings that change values.
             signals: What may end it from outside.
             write: Writes one STATE.
         """
@@ -153,11 +153,7 @@ class Run:
         self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
 
     def start(self) -> None:
-        """Check the files, log what is about to happen, and start the clock.
-
-        Raises:
-            RunError: If a file can't be written, or no thread can be started.
-        """
+        """Check the files, log what is about to happen, and start the clock."""
         for file in self._files:
             file.check()
         settings = self._settings
@@ -246,8 +242,7 @@ class Run:
     def _find_missing(self, missing: Missing, incomplete: str) -> GuardStop | None:
         """Look for customers that left the source, unless it may hold them.
 
-        Returns:
-            Why they are too many to be marked as deleted, if they are.
+        If they are too many to be marked as deleted, return why none was.
         """
         rejected = int(self.report.totals()["rejected"])
         if rejected and not incomplete:
@@ -260,5 +255,5 @@ class Run:
 
     def _tick(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_TICKS):
-            self.scheduler.tick()
+            self.scheduler.emit()
             self.report.tick(self._limiter)

@@ -32,30 +32,18 @@ class Checkpoints:
         return self._opened
 
     def hold(self, sequence: int) -> None:
-        """Hold a batch once more, which must be held already.
-
-        Raises:
-            KeyError: If it is not; its STATE may be out.
-        """
+        """Hold a batch once more; a `KeyError` if it is not held: STATE may be out."""
         self._holds[sequence] += 1
 
     def release(self, sequence: int) -> None:
-        """Take one hold off a batch.
-
-        Raises:
-            KeyError: If it has none.
-        """
+        """Take one hold off a batch; a `KeyError` if it has none."""
         if self._holds[sequence] > 1:
             self._holds[sequence] -= 1
         else:
             del self._holds[sequence]
 
     def note(self, state: bytes) -> None:
-        """Take a STATE: it stands for all that has been opened up to now.
-
-        Args:
-            state: The value of its message, as JSON.
-        """
+        """Take a STATE, as JSON: it stands for all that has been opened up to now."""
         if self._waiting and self._waiting[-1][0] == self._opened:
             self._waiting.pop()
         self._waiting.append((self._opened, state))

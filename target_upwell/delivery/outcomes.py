@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
+from target_upwell.printable import one_id, one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -30,11 +32,9 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One source key of a batch, and what became of it.
+    """One source key of a batch, and what became of it; rejects are counted apart.
 
     Attributes:
-        key: Its source key.
-        outcome: What became of it; rejected records are counted one by one instead.
         records: How many records it was made of.
         id: Upwell's id, where an answer showed it.
         changes: For an update, each property that changed with its value before and
@@ -50,14 +50,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One record that can't be loaded, and why.
+    """One record that can't be loaded, and why, for a person.
 
-    Attributes:
-        row: The record.
-        kind: Found out here before sending, or by Upwell.
-        reason: For a person, in one line.
-        status: The HTTP status of Upwell's refusal.
-        code: The code of Upwell's refusal.
+    It is invalid, as found out here before sending, or refused by Upwell, with the
+    HTTP status and the code of the refusal.
     """
 
     row: Row
@@ -78,7 +74,7 @@ class Reject:
 
     def __str__(self) -> str:
         """Return the name of the record and the reason, and nothing else of it."""
-        return f"{self.row.name}: {self.reason}"
+        return f"{one_id(self.row.name)}: {one_line(self.reason)}"
 
 
 def in_order(rejects: Iterable[Reject], rows: Sequence[Row]) -> list[Reject]:
@@ -92,13 +88,9 @@ DriftKind = Literal["relation", "column", "parent", "policy", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class DriftEntry:
-    """A property in which Upwell keeps differing from the source.
+    """A property in which Upwell keeps differing from the source, with both values.
 
     Attributes:
-        key: The record in Upwell.
-        property: Which property differs.
-        upwell: What Upwell holds.
-        source: What the source says.
         kind: A relation or a column that can't be updated, a parent that never came, a
             difference that a field policy withholds, or a record that left the source.
         why: More about it, for the warning; "" if the kind says it all.
@@ -118,8 +110,7 @@ class Outcomes:
 
     Attributes:
         counted: Its source keys, as far as they were not rejected.
-        rejects: The records that can't be loaded, in the order of the stream.
-        drift: Differences that remain.
+        rejects: In the order of the stream.
         never_shown: Relations of existing records that Upwell never shows, so that
             nobody can tell whether they differ.
         links: Links that were set after their record was loaded.

@@ -45,8 +45,11 @@ MOST_REJECTS_ALONE = 20
 class Scheduler:
     """Takes batches and STATE in the order of the stream, and delivers them.
 
-    Its methods for the reader raise `Stopped` if a signal came, and the failure of a
-    task once there was one.
+    Its methods for the reader raise `Stopped` if a signal came, and the failure once
+    there was one.
+
+    Attributes:
+        failure: What ends the run.
     """
 
     def __init__(  # noqa: PLR0913 - its collaborators, each named
@@ -60,16 +63,16 @@ class Scheduler:
         parallel: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Deliver.
+        """Deliver nothing yet.
 
         Args:
             load: Loads a batch; whatever happens, returns how far it came.
             recorder: Keeps what came of batches.
             write: Writes one STATE out, wholly.
-            signals: Tells whether a signal came, and wakes the reader after a failure.
+            signals: Tells of a signal, and wakes the reader after a failure.
             stop: Set at the first failure, so that no request begins any more.
             parallel: Tasks under way at once, at most.
-            clock: Tells the time in seconds.
+            clock: Seconds.
         """
         self._load = load
         self._recorder = recorder
@@ -86,7 +89,7 @@ class Scheduler:
         self._due: deque[Task] = deque()
         # Batches whose rejects may still come, in the order of the stream.
         self._unrecorded: list[int] = []
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
         self._finished = False
         self._closed = False
         self._output = threading.Lock()
@@ -98,10 +101,10 @@ class Scheduler:
         """Go on only if nothing has happened."""
         if self._signals:
             raise Stopped
-        if self._failure is not None and (
-            not self._under_way or not isinstance(self._failure, Stopped)
+        if self.failure is not None and (
+            not self._under_way or not isinstance(self.failure, Stopped)
         ):
-            raise self._failure
+            raise self.failure
 
     def hold(self) -> int:
         """Hold back all STATE that comes from now on; return what `release` takes."""
@@ -129,7 +132,7 @@ class Scheduler:
         with self._changed:
             self.check()
             self._checkpoints.note(state)
-        self._emit_covered()
+        self.emit()
 
     def run(self, task: Task) -> None:
         """Do a task after all that was submitted, and wait for all that comes of it."""
@@ -145,23 +148,21 @@ class Scheduler:
                 self._wait_and_check()
 
     def finish(self) -> None:
-        """Write the last STATE of a run that came to its end.
+        """Write the last STATE of a stream that came to its end.
 
-        Raises:
-            RunError: If nothing but rejects has come.
+        It is a failure if nothing but rejects has come.
         """
         self.drain()
         rejected = self._recorder.only_rejects
         if rejected >= MOST_REJECTS_ALONE:
-            self.fail(
-                RunError(
-                    f"all {rejected} records were rejected, so STATE does not pass "
-                    "them; fix the source or the stream map"
-                )
+            why = (
+                f"all {rejected} records were rejected, so STATE does not pass them; "
+                "fix the source or the stream map"
             )
+            self.fail(RunError(why))
         self.check()
         self._finished = True
-        self._emit_covered(at_once=True)
+        self.emit(at_once=True)
         self.check()
 
     def close(self, grace: float | None = None) -> None:
@@ -178,14 +179,29 @@ class Scheduler:
                 if self._signals if deadline is None else self._clock() >= deadline:
                     break
                 self._wait()
-        self._emit_covered(at_once=True)
+        self.emit(at_once=True)
         self._workers.close()
 
     # What other threads call
 
-    def tick(self) -> None:
-        """Write covered STATE, when it is time."""
-        self._emit_covered()
+    def emit(self, *, at_once: bool = False) -> None:
+        """Write the newest covered STATE, if there is one and it is time."""
+        with self._output:
+            with self._changed:
+                elapsed = self._clock() - self._last_emit
+                if elapsed < SECONDS_BETWEEN_STATES and not at_once:
+                    return
+                if self._recorder.only_rejects and not self._finished:
+                    return
+                state = self._checkpoints.take()
+            if state is None:
+                return
+            try:
+                self._recorder.sync()
+                self._write(state)
+            except Exception as error:  # noqa: BLE001 - kept for the reader's thread
+                self.fail(error)
+            self._last_emit = self._clock()
 
     def fail(self, error: Exception) -> None:
         """Note a failure; the first one ends the run.
@@ -194,16 +210,11 @@ class Scheduler:
         come later.
         """
         with self._changed:
-            if self._failure is None or isinstance(self._failure, Stopped):
-                self._failure = error
+            if self.failure is None or isinstance(self.failure, Stopped):
+                self.failure = error
             self._changed.notify_all()
         self._stop.set()
         self._signals.wake()
-
-    @property
-    def failure(self) -> Exception | None:
-        """The failure that ends the run, if there was one."""
-        return self._failure
 
     # Tasks
 
@@ -217,7 +228,7 @@ class Scheduler:
     def _may_start(self, keys: AbstractSet[Hashable]) -> bool:
         return (
             not self._closed
-            and self._failure is None
+            and self.failure is None
             and self._under_way < self._parallel
             and self._held_keys.isdisjoint(keys)
         )
@@ -250,7 +261,7 @@ class Scheduler:
         except Exception as error:  # noqa: BLE001 - kept for the reader's thread
             self.fail(error)
             self._end(task, Loaded())
-        self._emit_covered()
+        self.emit()
 
     def _end(self, task: Task, loaded: Loaded) -> None:
         """Take over what a task has brought, and free what it held."""
@@ -272,13 +283,13 @@ class Scheduler:
     def _wait_for_turn(self, sequence: int | None) -> None:
         """Wait until all batches before one are recorded.
 
-        Two versions of a record may be rejected in batches under way at once; the
-        later one has to be the last in the file. The rest of a batch that is recorded
-        waits for none.
+        Of two versions of a record that are rejected in batches under way at once the
+        later one has to be the last in the file. The rest of a recorded batch waits
+        for none.
         """
         with self._changed:
             while sequence in self._unrecorded[1:]:
-                if self._failure is not None:
+                if self.failure is not None:
                     raise Stopped
                 self._changed.wait(SECONDS_BETWEEN_LOOKS)
 
@@ -288,24 +299,3 @@ class Scheduler:
     def _wait_and_check(self) -> None:
         self._wait()
         self.check()
-
-    # STATE
-
-    def _emit_covered(self, *, at_once: bool = False) -> None:
-        """Write the newest covered STATE, if there is one and it is time."""
-        with self._output:
-            with self._changed:
-                elapsed = self._clock() - self._last_emit
-                if elapsed < SECONDS_BETWEEN_STATES and not at_once:
-                    return
-                if self._recorder.only_rejects and not self._finished:
-                    return
-                state = self._checkpoints.take()
-            if state is None:
-                return
-            try:
-                self._recorder.sync()
-                self._write(state)
-            except Exception as error:  # noqa: BLE001 - kept for the reader's thread
-                self.fail(error)
-            self._last_emit = self._clock()

@@ -22,8 +22,7 @@ class Workers:
         Args:
             number: Threads, at most.
             name: What they are for, as a debugger shows it.
-            stop: Set as soon as one of several calls fails, so that those under way
-                don't go on for long.
+            stop: Set once one of several calls fails, so that the others end soon.
         """
         self._number = number
         self._name = name
@@ -48,13 +47,10 @@ class Workers:
         self._calls.put(call)
 
     def in_parallel(self, calls: Iterable[Callable[[], None]]) -> None:
-        """Run calls at the same time and return when all have ended.
+        """Run calls at the same time, and return or raise when all have ended.
 
         The calling thread runs them too, so that they end even where the system allows
         no other thread. Once one has failed, those that have not begun are left out.
-
-        Raises:
-            Exception: What the first of the calls that failed raised.
         """
         waiting = deque(calls)
         number = len(waiting)

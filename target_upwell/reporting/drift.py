@@ -73,11 +73,7 @@ class Drift:
         self._never_shown: set[str] = set()
 
     def record(self, entries: Sequence[DriftEntry]) -> None:
-        """Take what differs; when this returns it is listed on the disk.
-
-        Raises:
-            RunError: If the file can't be written.
-        """
+        """Take what differs; when this returns it is listed on the disk."""
         if self._file and entries:
             self._file.append(map(self._line, entries))
         with self._lock:

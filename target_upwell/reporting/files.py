@@ -43,12 +43,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class AppendedFile:
-    """A file of lines that is only ever appended to; threads and runs share it."""
+    """A file of lines that is only ever appended to; threads and runs share it.
 
-    def __init__(
-        self, path: str, setting: str, beginnings: tuple[bytes, ...] = ()
-    ) -> None:
-        """Keep the arguments; nothing is opened.
+    It raises `RunError` where the system refuses. Nothing is written after that: a
+    later line would overtake those that are missing.
+    """
+
+    def __init__(self, path: str, setting: str, beginnings: tuple[bytes, ...]) -> None:
+        """Open nothing yet.
 
         Args:
             path: Where it is; it is made when the first line is due.
@@ -68,9 +70,6 @@ class AppendedFile:
 
         That it is a regular file, and not that of another setting, was checked with
         the settings.
-
-        Raises:
-            RunError: If it is clear already that they can't be.
         """
         with self._worded():
             path = Path(self.path).absolute()
@@ -93,15 +92,11 @@ class AppendedFile:
             )
 
     def append(self, lines: Iterable[bytes], *, sync: bool = True) -> None:
-        """Append lines, all of them or none, and wait until they are on the disk.
+        """Append lines, each given without its end: all of them or none.
 
         Args:
-            lines: The lines, each without its end.
-            sync: Whether to wait for the disk; `sync` does so later.
-
-        Raises:
-            RunError: If they can't be written. Nothing is written after that: a later
-                line would overtake those that are missing.
+            lines: The lines.
+            sync: Whether to wait until they are on the disk; `sync` does so later.
         """
         content = b"".join(line + b"\n" for line in lines)
         with self._writing():
@@ -110,11 +105,7 @@ class AppendedFile:
                 self._append(file, content, sync=sync)
 
     def sync(self) -> None:
-        """Wait until all that was appended is on the disk.
-
-        Raises:
-            RunError: If it can't be written.
-        """
+        """Wait until all that was appended is on the disk."""
         with self._writing():
             if self._file is not None and self._unsynced:
                 os.fsync(self._file)
@@ -128,14 +119,7 @@ class AppendedFile:
                 self._file = None
 
     def last_lines(self, tail_bytes: int) -> Iterator[bytes]:
-        """Yield the lines that end in the tail of the file, the last one first.
-
-        Args:
-            tail_bytes: How far to look back.
-
-        Raises:
-            RunError: If it can't be read.
-        """
+        """Yield the lines that end in the tail of the file, the last one first."""
         with self._worded(), contextlib.suppress(FileNotFoundError):
             yield from _lines_backwards(Path(self.path), tail_bytes)
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Hands outcomes on to whom they concern; threads share it."""
+    """Hands outcomes on to whom they concern; threads share it.
+
+    It raises `RunError` where a file can't be written.
+    """
 
     def __init__(
         self, report: Report, drift: Drift, rejects: Rejects, sync_log: SyncLog
@@ -29,32 +32,19 @@ class Recorder:
         self._sync_log = sync_log
 
     def record(self, outcomes: Outcomes) -> None:
-        """Take what became of records; once `sync` returns it is on the disk.
-
-        Raises:
-            RunError: If a file can't be written.
-        """
+        """Take what became of records; once `sync` returns it is on the disk."""
         self._report.count(outcomes)
         self._drift.never_shown(outcomes.never_shown)
         self._drift.record(outcomes.drift)
         self._sync_log.record(outcomes.counted)
 
     def reject(self, rejects: Sequence[Reject]) -> None:
-        """Take the rejects of one batch, in the order of the stream.
-
-        Raises:
-            TooManyRejects: If they are more than are allowed.
-            RunError: If they can't be written.
-        """
+        """Take the rejects of one batch, or raise `TooManyRejects`."""
         self._report.count_rejects(rejects)
         self._rejects.record(rejects)
 
     def sync(self) -> None:
-        """Wait until all that was recorded is on the disk.
-
-        Raises:
-            RunError: If a file can't be written.
-        """
+        """Wait until all that was recorded is on the disk."""
         self._sync_log.sync()
 
     @property

@@ -76,9 +76,9 @@ class Rejects:
             allowed += f"; the first {kept} kept in {self._file.path!r}"
         were, them = ("was", "it") if self._count == 1 else ("were", "them")
         return TooManyRejects(
-            f"{_worded(self._first_over)}. {counted(self._count, 'record')} {were} "
-            f"rejected and `max_rejects` allows {allowed}; fix {them} in the source or "
-            "the stream map, or raise `max_rejects`"
+            f"{self._first_over}. {counted(self._count, 'record')} {were} rejected and "
+            f"`max_rejects` allows {allowed}; fix {them} in the source or the stream "
+            "map, or raise `max_rejects`"
         )
 
     def record(self, rejects: Sequence[Reject]) -> None:
@@ -153,13 +153,8 @@ class Rejects:
     def _log(self, reject: Reject) -> None:
         kind = self._kinds.add(one_line(reject.reason), one_id(reject.row.name))
         if kind.count <= LOGGED_IN_FULL or kind.count % THEN_EVERY == 0:
-            logger.error("rejected (%s): %s", reject.kind, _worded(reject))
+            logger.error("rejected (%s): %s", reject.kind, reject)
         if kind.count == LOGGED_IN_FULL:
             logger.error(
                 "more of this kind follow; only every %dth is logged", THEN_EVERY
             )
-
-
-def _worded(reject: Reject) -> str:
-    """Name the record and the reason, and nothing else of it."""
-    return f"{one_id(reject.row.name)}: {one_line(reject.reason)}"

@@ -45,12 +45,6 @@ class Report:
     def __init__(
         self, resource: Resource, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Count.
-
-        Args:
-            resource: What the records become.
-            clock: Tells the time in seconds.
-        """
         self.records_read = 0
         self.records_filtered = 0
         self._resource = resource
@@ -97,7 +91,7 @@ class Report:
 
         Args:
             endpoint: Method and path.
-            status: The HTTP status; 0 if no answer came.
+            status: Of HTTP; 0 if no answer came.
             seconds: How long it took.
             again: Whether it repeats one that failed.
         """
@@ -121,11 +115,7 @@ class Report:
             }
 
     def tick(self, limiter: RateLimiter) -> None:
-        """Log a progress line, and the metrics, when it is time for them.
-
-        Args:
-            limiter: Lets the requests pass.
-        """
+        """Log a progress line, and the metrics, when it is time for them."""
         now = self._clock()
         if now - self._last_line >= SECONDS_BETWEEN_PROGRESS_LINES:
             self._last_line = now
@@ -136,11 +126,7 @@ class Report:
             self._log_request_counts()
 
     def summary(self, note: str = "") -> None:
-        """Log how the run went.
-
-        Args:
-            note: What else there is to know about it.
-        """
+        """Log how the run went, and what else there is to know about it."""
         self._log_durations()
         self._log_request_counts()
         seconds = self._clock() - self._began

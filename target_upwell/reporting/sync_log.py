@@ -57,7 +57,10 @@ _LOGGED = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 
 
 class SyncLog:
-    """The sync log of a run, if the user wants one; threads share it."""
+    """The sync log of a run, if the user wants one; threads share it.
+
+    It raises `RunError` where its file can't be read or written.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class SyncLog:
         run: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        """Log what becomes of records.
+        """Log nothing yet.
 
         Args:
             file: Where, if anywhere.
@@ -85,15 +88,7 @@ class SyncLog:
         self._without_id = 0
 
     def begin(self, version: str, load_method: str) -> None:
-        """Log that the run begins; warn if the last one mapped records otherwise.
-
-        Args:
-            version: Of this program.
-            load_method: The setting.
-
-        Raises:
-            RunError: If the file can't be read or written.
-        """
+        """Log that the run begins; warn if the last one mapped records otherwise."""
         if not self._file:
             return
         if _last_digest(self._file) not in {None, self._digest}:
@@ -108,11 +103,7 @@ class SyncLog:
         self._append("started", version=version, load_method=load_method)
 
     def record(self, loaded: Iterable[Counted]) -> None:
-        """Log what became of records; once `sync` returns it is on the disk.
-
-        Raises:
-            RunError: If the file can't be written.
-        """
+        """Log what became of records; once `sync` returns it is on the disk."""
         known = [one for one in loaded if one.outcome in _LOGGED]
         if not known or not self._file:
             return
@@ -122,21 +113,12 @@ class SyncLog:
         self._file.append(self._lines(known), sync=False)
 
     def sync(self) -> None:
-        """Wait until what was logged is on the disk.
-
-        Raises:
-            RunError: If the file can't be written.
-        """
+        """Wait until what was logged is on the disk."""
         if self._file:
             self._file.sync()
 
     def end(self, totals: Mapping[str, Any], *, failed: bool) -> None:
-        """Log that the run has ended.
-
-        Args:
-            totals: Its counts.
-            failed: Whether it did not come to its end.
-        """
+        """Log that the run has ended, with its counts."""
         try:
             self._append("failed" if failed else "finished", **totals)
         except RunError as error:
@@ -195,11 +177,7 @@ def _last_digest(file: AppendedFile) -> str | None:
 
 
 def digest_of(config: Mapping[str, Any]) -> str:
-    """Return a digest of the settings that decide which values reach Upwell.
-
-    Args:
-        config: The settings, with their defaults.
-    """
+    """Return a digest of the settings that decide which values reach Upwell."""
     values = {name: config[name] for name in VALUE_SETTINGS if config.get(name)}
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]

@@ -4,11 +4,5 @@ from __future__ import annotations
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Return a number of things, such as "1 record" or "2 records".
-
-    Args:
-        number: How many.
-        one: What one of them is called.
-        many: What several of them are called, if that is not `one` and an s.
-    """
+    """Return a number of things, such as "1 record" or "2 records"."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"

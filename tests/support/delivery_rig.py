@@ -280,7 +280,7 @@ class Watched(Scheduler):
             self.moved.notify_all()
 
     def _start(self, task):
-        if self._failure or self._closed:
+        if self.failure or self._closed:
             self.problems.append("a task began after a failure or the end")
         if self._under_way >= self._parallel:
             self.problems.append("more tasks are under way than may be")
@@ -311,7 +311,7 @@ class Watched(Scheduler):
 
     def waiting_for_turn(self):
         """How many workers can't go on before another one ends."""
-        ahead = set() if self._failure else set(self._unrecorded[1:])
+        ahead = set() if self.failure else set(self._unrecorded[1:])
         return len(self.in_line & ahead)
 
     def _wait(self):

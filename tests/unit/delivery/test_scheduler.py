@@ -82,7 +82,7 @@ def test_a_state_waits_for_all_that_came_before_it_and_for_nothing_else():
     rig.state("2")
     rig.add(3)
     rig.load_of(1).succeed()
-    rig.scheduler.tick()
+    rig.scheduler.emit()
     assert rig.states == []
 
     rig.load_of(0).succeed()
@@ -96,11 +96,11 @@ def test_states_go_out_at_most_once_a_second_and_the_newest_only():
     rig.clock.now += SECONDS_BETWEEN_STATES - 0.01
     rig.state("1")
     rig.state("2")
-    rig.scheduler.tick()
+    rig.scheduler.emit()
     assert rig.states == ["0"]
 
     rig.clock.now += 0.01
-    rig.scheduler.tick()
+    rig.scheduler.emit()
 
     assert rig.states == ["0", "2"]
 
@@ -288,7 +288,7 @@ def test_state_waits_while_nothing_but_rejects_has_come_until_the_end():
     rig.filler.add(rejected(1))
     rig.load_of(0).succeed()
     rig.state("1")
-    rig.scheduler.tick()
+    rig.scheduler.emit()
     assert rig.states == []
 
     rig.in_background(rig.finish).result()

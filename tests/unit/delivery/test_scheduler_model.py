@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.25, 1.0, 30.0]))
     def tick(self, seconds):
         self.clock.now += seconds
-        self.delivery.tick()
+        self.delivery.emit()
         self.settle()
         if not self.ended and seconds >= 1:
             assert self._is_all_covered_out()
