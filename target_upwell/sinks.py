@@ -1,15 +1,13 @@
-"""The sink: shapes each record, fills the open batch, and hands full batches over.
+"""The sink: shapes records, fills the open batch, and hands full batches over.
 
 Every source stream that is named `customers` after its stream map leads into the one
-`CustomersSink` of a run. So order across source streams, limits in bytes and a SCHEMA
-that changes in mid-stream need no care of their own. What differs from one source
-stream to the other, the mapping and the tap's schema, is a `CustomersStream`.
+`CustomersSink` of a run. What differs from one to the other is a `CustomersStream`.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Target, metrics
 from singer_sdk.sinks import BatchSink
@@ -17,7 +15,7 @@ from singer_sdk.sinks import BatchSink
 from target_upwell import json_codec
 from target_upwell.customers.mapping import CustomerMapping
 from target_upwell.customers.schema import CUSTOMERS, as_new
-from target_upwell.delivery.batch import ENVELOPE_BYTES, Row, named
+from target_upwell.delivery.batch import ENVELOPE_BYTES, Row
 from target_upwell.exceptions import Invalid
 from target_upwell.tap_schema import TapSchema
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from target_upwell.config import Settings
     from target_upwell.delivery.batch import Batch, Source
-    from target_upwell.resource import SourceKey
     from target_upwell.run import Run
 
 STREAM = CUSTOMERS.name
@@ -53,13 +50,7 @@ class CustomersStream:
         schema: dict[str, Any],
         key_properties: Sequence[str],
     ) -> None:
-        """Prepare for the records of a stream.
-
-        Args:
-            settings: How.
-            source: Where its records come from.
-            schema: The JSON schema of what its stream map gives.
-            key_properties: The key properties of what its stream map gives.
+        """Prepare for its records, by the schema and the keys that its map gives.
 
         Raises:
             MappingError: If its records can't become customers, or are to be checked
@@ -67,7 +58,7 @@ class CustomersStream:
         """
         self._source = source
         self._most_bytes = settings.batch_size_bytes
-        self._mapping = CustomerMapping(
+        self.mapping = CustomerMapping(
             stream=STREAM,
             properties=schema["properties"],
             key_properties=key_properties,
@@ -78,27 +69,12 @@ class CustomersStream:
         )
         self._tap_schema = TapSchema(schema) if settings.validate_records else None
 
-    @property
-    def unmapped_properties(self) -> set[str]:
-        """Names seen up to now that match no customer property."""
-        return self._mapping.unmapped_properties
-
-    @property
-    def merged_ids(self) -> dict[SourceKey, tuple[str, str]]:
-        """Source keys that different ids became, with two of these as they came."""
-        return self._mapping.merged_ids
-
     def row(self, record: dict[str, Any], raw: dict[str, Any]) -> Row:
-        """Turn a record into a row; one that can't become a customer says why.
-
-        Args:
-            record: The record after the stream map.
-            raw: The record as the tap sent it.
-        """
+        """Turn a mapped record into a row; one that is no customer says why."""
         try:
             if self._tap_schema:
                 self._tap_schema.check(record)
-            customer_input = self._mapping(record)
+            customer_input = self.mapping(record)
             body = json_codec.encode(as_new(customer_input))
             if ENVELOPE_BYTES + len(body) > self._most_bytes:
                 raise Invalid(
@@ -106,30 +82,23 @@ class CustomersStream:
                     f"request of {self._most_bytes}"
                 )
         except Invalid as invalid:
-            row = self.reject(
-                raw, named(STREAM, self._mapping.identity(record)), invalid
-            )
-            row.key = self._mapping.source_key(record)
+            name = f"{STREAM} {self.mapping.identity(record)}"
+            row = self.reject(raw, name, invalid)
+            row.key = self.mapping.source_key(record)
             return row
-        system, source_id = (customer_input[name] for name in CUSTOMERS.key)
+        key = CUSTOMERS.key_of(customer_input)
         return Row(
             source=self._source,
             record=raw,
-            name=named(STREAM, source_id),
-            key=(system, source_id),
+            name=f"{STREAM} {key[1]}",
+            key=key,
             input=customer_input,
             body=body,
             invalid=None,
         )
 
     def reject(self, raw: dict[str, Any], name: str, reason: Invalid) -> Row:
-        """Return the row of a record that can't become a customer.
-
-        Args:
-            raw: The record as the tap sent it.
-            name: How to name it to a person.
-            reason: Why it can't.
-        """
+        """Return the row of a record that can't become a customer."""
         return Row(
             source=self._source,
             record=raw,
@@ -142,19 +111,12 @@ class CustomersStream:
         )
 
 
-class HasRun(Protocol):
-    """What the sink asks of its target beyond the SDK's."""
-
-    settings: Settings
-    parts: Run
-
-
 class CustomersSink(BatchSink):
     """Gathers the customers of a run in batches."""
 
     def __init__(
         self,
-        target: Target,
+        target: Any,  # noqa: ANN401 - a TargetUpwell, which is made of sinks
         stream_name: str,
         schema: dict[str, Any],
         key_properties: Sequence[str] | None,
@@ -162,11 +124,8 @@ class CustomersSink(BatchSink):
         """Prepare for records; the schema is that of the first stream."""
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
-        owner = cast("HasRun", target)
-        self._scheduler = owner.parts.scheduler
-        self._report = owner.parts.report
-        self._missing = owner.parts.missing
-        self._most_bytes = owner.settings.batch_size_bytes
+        self._run: Run = target.parts
+        self._most_bytes: int = target.settings.batch_size_bytes
         self._unshaped: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
     def get_validator(self) -> None:
@@ -178,15 +137,10 @@ class CustomersSink(BatchSink):
 
     def start_batch(self, context: dict[str, Any]) -> None:
         """Open a batch."""
-        context["batch"] = self._scheduler.open_batch(CUSTOMERS.name)
+        context["batch"] = self._run.scheduler.open_batch(CUSTOMERS.name)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
-        """Take a record; it is shaped with those that follow, see `shape`.
-
-        Args:
-            record: The record after the stream map.
-            context: The `stream` that it came from, and the `raw` record as sent.
-        """
+        """Take a mapped record; its context is its `stream` and the `raw` record."""
         self._unshaped.append((record, context))
         if len(self._unshaped) == SHAPED_TOGETHER:
             self.shape()
@@ -207,11 +161,11 @@ class CustomersSink(BatchSink):
 
     def _add(self, row: Row) -> None:
         """Add a row to the open batch; hand the batch over when it is full."""
-        self._report.records_read += 1
+        self._run.report.records_read += 1
         if not _SDK_COUNTS:
             self.record_counter_metric.increment()
-        if self._missing and row.key and not row.invalid:
-            self._missing.see(row.key)
+        if self._run.missing and row.key and not row.invalid:
+            self._run.missing.see(row.key)
         batch = self._open_batch(row)
         if not batch.has_room(row, self._most_bytes):
             self._target.drain_one(self)
@@ -223,12 +177,12 @@ class CustomersSink(BatchSink):
 
     def leave_out(self) -> None:
         """Count a record that its stream map leaves out."""
-        self._report.records_read += 1
-        self._report.records_filtered += 1
+        self._run.report.records_read += 1
+        self._run.report.records_filtered += 1
 
     def process_batch(self, context: dict[str, Any]) -> None:
         """Hand a full batch to a worker; wait while all of them are busy."""
-        self._scheduler.submit(context["batch"])
+        self._run.scheduler.submit(context["batch"])
 
     def drain_if_old(self) -> None:
         """Hand a batch over that has been open for long, full or not."""

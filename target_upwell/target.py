@@ -147,14 +147,7 @@ class TargetUpwell(ConfiguredTarget):
         return command
 
     def run(self, file_input: IO[str] | None) -> int:
-        """Read to the end of the input, or to a failure or signal.
-
-        Returns:
-            The exit code.
-
-        Raises:
-            Exception: What went wrong. All that could be saved is saved.
-        """
+        """Read to the end, a failure or a signal, and return the exit code."""
         self.parts.start()
         try:
             self.listen(file_input)
@@ -214,7 +207,7 @@ class TargetUpwell(ConfiguredTarget):
                 check_written(STREAM, mapping.written, keys)
             stream = CustomersStream(self.settings, source, schema, keys)
             if source.stream not in self._streams:
-                self._warn_unmapped(stream.unmapped_properties)
+                self._warn_unmapped(stream.mapping.unmapped_properties)
         except MappingError as error:
             name = source.stream
             place = "" if name == STREAM else f" (the tap's stream {name!r})"
@@ -305,13 +298,14 @@ class TargetUpwell(ConfiguredTarget):
                 )
             )
         ways = [way for ways in self._streams.values() for way in ways]
-        for mapping, _ in ways:
-            mapping.check()
+        for stream_mapping, _ in ways:
+            stream_mapping.check()
         if self._sink:
             self._sink.shape()
         super().process_endofpipe()
-        self._warn_unmapped({n for _, one in ways for n in one.unmapped_properties})
-        self._warn_merged({k: v for _, one in ways for k, v in one.merged_ids.items()})
+        mappings = [stream.mapping for _, stream in ways]
+        self._warn_unmapped({n for one in mappings for n in one.unmapped_properties})
+        self._warn_merged({k: v for m in mappings for k, v in m.merged_ids.items()})
         self.parts.finish(self._why_incomplete())
 
     def _why_incomplete(self) -> str:
@@ -327,11 +321,7 @@ class TargetUpwell(ConfiguredTarget):
         return next(filter(None, reasons), "")
 
     def _warn_unmapped(self, names: set[str]) -> None:
-        """Name properties that are dropped: once at a stream's SCHEMA, once at the end.
-
-        Args:
-            names: Properties that match no customer property.
-        """
+        """Name properties that are dropped: at a stream's SCHEMA, and at the end."""
         new = names - self._unmapped_told
         if self.settings.unmapped_properties != "ignore" or not new:
             return
@@ -343,21 +333,16 @@ class TargetUpwell(ConfiguredTarget):
         )
 
     def _warn_merged(self, merged: dict[SourceKey, tuple[str, str]]) -> None:
-        """Name ids that differ in white space or form and are one customer to Upwell.
-
-        Args:
-            merged: Two of the ids as they came, by the source key that they became.
-        """
-        if not merged:
-            return
-        pairs = [" and ".join(ids) for ids in merged.values()]
-        more = len(pairs) - _MERGED_SHOWN
-        logger.warning(
-            "different ids became one customer: %s%s; make them alike in the source or "
-            "the stream map",
-            ", ".join(pairs[:_MERGED_SHOWN]),
-            f" and {more} more" if more > 0 else "",
-        )
+        """Name ids that differ in white space or form and are one customer."""
+        if merged:
+            pairs = [" and ".join(ids) for ids in merged.values()]
+            more = len(pairs) - _MERGED_SHOWN
+            logger.warning(
+                "different ids became one customer: %s%s; make them alike in the "
+                "source or the stream map",
+                ", ".join(pairs[:_MERGED_SHOWN]),
+                f" and {more} more" if more > 0 else "",
+            )
 
 
 def _without_values(entry: logging.LogRecord) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from target_upwell.printable import one_id
 from target_upwell.resource import ENVELOPE
 
 if TYPE_CHECKING:
@@ -89,8 +88,3 @@ class Batch:
 def held_key(resource: str, key: SourceKey) -> Hashable:
     """Return what stands for a source key where several resources are loaded."""
     return resource, *key
-
-
-def named(stream: str, key: str) -> str:
-    """Return how to name a record to a person, in one line."""
-    return f"{one_id(stream)} {one_id(key)}"

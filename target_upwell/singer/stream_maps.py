@@ -14,7 +14,6 @@ from simpleeval import AttributeDoesNotExist
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform
 
-from target_upwell.delivery.batch import named
 from target_upwell.exceptions import Invalid, MappingError, RunError
 from target_upwell.singer.map_check import (
     FILTER,
@@ -141,7 +140,7 @@ class StreamMapping:
             f"{key}={str(record.get(key))[:_MAX_KEY_CHARACTERS]}"
             for key in self._source_keys
         )
-        return named(self.source.stream, keys or "(no key)")
+        return f"{self.source.stream} {keys or '(no key)'}"
 
     def _reason(self, error: Exception) -> str:
         """Say why an expression failed, without values: they may be personal data."""
