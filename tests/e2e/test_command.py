@@ -19,7 +19,7 @@ from target_command import (
     Result,
     encoded,
     record,
-    run_command,
+    run_target,
     schema,
     state,
 )
@@ -151,7 +151,7 @@ def test_messages_come_from_a_file(account, tmp_path):
     file = tmp_path / "messages.jsonl"
     # Without a newline at its end, as some editors leave it.
     file.write_bytes(encoded(STREAM).rstrip())
-    result = run_command(account, [], "--input", str(file), source_system="INPUT")
+    result = run_target(account, [], "--input", str(file), source_system="INPUT")
     assert result.code == 0
     assert result.states == [{"n": 1}]
     assert account.customer("INPUT", "1")["name"] == "A"
@@ -336,19 +336,12 @@ def test_a_wrong_option_is_one_line(args, word):
     failed(command(*args, env=NEEDED), word)
 
 
-def test_a_file_that_can_not_be_written_is_found_at_the_start(account, tmp_path):
-    path = str(tmp_path / "nowhere" / "drift.jsonl")
-    result = run_command(account, STREAM, drift_path=path, source_system="NOFILE")
-    failed(result, "drift_path", "No such file")
-    assert result.states == []
-
-
 # Mistakes about Upwell
 
 
 def test_a_wrong_key_is_one_line_and_one_request(account):
     account.reset()
-    result = run_command(account, STREAM, api_key="uk_wrong")
+    result = run_target(account, STREAM, api_key="uk_wrong")
     line = failed(result, "(401)", "check api_key")
     assert "uk_wrong" not in line
     assert result.states == []
@@ -357,7 +350,7 @@ def test_a_wrong_key_is_one_line_and_one_request(account):
 
 def test_an_address_that_is_not_the_api_is_one_line_and_one_request(account):
     account.reset()
-    result = run_command(account, STREAM, api_url=f"{account.root}/api/v2")
+    result = run_target(account, STREAM, api_url=f"{account.root}/api/v2")
     failed(result, "(404)", "check api_url")
     assert result.states == []
     assert account.counts()["requests"] == 1
@@ -367,7 +360,7 @@ def test_an_address_where_nobody_listens_is_one_line(account):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api/rest"
-        result = run_command(account, STREAM, api_url=url, max_retries=0)
+        result = run_target(account, STREAM, api_url=url, max_retries=0)
     failed(result, "the connection was refused")
     assert result.states == []
 
@@ -377,7 +370,7 @@ def test_an_address_that_leads_elsewhere_is_one_line_and_is_not_followed(account
         location = (("Location", f"{account.url}/customers/search"),)
         server.answers.append(Answer(302, headers=location))
         account.reset()
-        result = run_command(account, STREAM, api_url=server.url)
+        result = run_target(account, STREAM, api_url=server.url)
     failed(result, "(302)", "redirects are not followed")
     assert account.counts()["requests"] == 0
 
@@ -385,7 +378,7 @@ def test_an_address_that_leads_elsewhere_is_one_line_and_is_not_followed(account
 def test_a_filter_shows_no_value_even_at_debug(account):
     maps = {"customers": {"__filter__": "email", "sourceSystemId": "id"}}
     messages = [schema("id", "email"), record(id="1", email="zeb@pers.example")]
-    result = run_command(
+    result = run_target(
         account,
         messages,
         stream_maps=maps,
@@ -397,7 +390,7 @@ def test_a_filter_shows_no_value_even_at_debug(account):
 
 def test_nothing_shows_the_key_or_a_record_even_at_debug(account):
     secrets = [schema("id", "name"), record(id="1", name="Personal Name")]
-    result = run_command(
+    result = run_target(
         account,
         secrets,
         source_system="DEBUG",

@@ -260,29 +260,6 @@ def test_a_run_that_is_started_with_a_pipe_closed_ends_without_a_traceback(
     assert stderr.count("| ERROR ") == run.returncode
 
 
-def test_input_that_ends_in_the_middle_of_a_line_is_one_line_of_error(sandbox):
-    with RunningTarget(sandbox, batch_size_rows=1) as target:
-        target.send(SCHEMA, customer(1), state_of({"at": 1}))
-        target.wait_states()
-        target.process.stdin.write(b'{"type": "RECORD", "stream": "cust')
-        target.close_stdin()
-
-        result = target.wait()
-    assert result.code == 1
-    assert result.states == [{"at": 1}]
-    (error,) = lines_without_traceback(result)
-    assert "line 4 of the input is not valid JSON" in error
-
-
-def test_a_writer_that_goes_away_is_the_end_of_the_input(sandbox):
-    with RunningTarget(sandbox, batch_size_rows=100) as target:
-        target.send(SCHEMA, customer(1), state_of({"at": 1}))
-        target.close_stdin()
-
-        result = target.wait()
-    assert (result.code, result.states) == (0, [{"at": 1}])
-
-
 def test_a_worker_without_a_main_thread_to_stop_it_is_no_reason_to_stay(sandbox):
     # A failure of one batch while another's request is held: the run ends with it.
     sandbox.hold(BULK)

@@ -16,18 +16,3 @@ def test_an_old_open_batch_is_loaded_while_standard_input_is_idle(sandbox):
 
         assert sandbox.customer("TMSEZ", "1")["name"] == "A"
         assert run.process.poll() is None
-
-
-def test_a_young_open_batch_waits_for_more_records(sandbox):
-    with RunningTarget(sandbox, batch_size_rows=2) as run:
-        run.send(schema("id", "name"), record(id="1", name="A"), state("1"))
-        run.send(record(id="2", name="B"), record(id="3", name="C"), state("3"))
-        run.close_stdin()
-
-        assert run.wait().states[-1] == "3"
-        assert len(posts(sandbox)) == 2
-
-
-def posts(sandbox):
-    """The bulk requests, in the order in which they came."""
-    return [one for one in sandbox.requests() if one["path"].endswith("bulk-customers")]
