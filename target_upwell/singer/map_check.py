@@ -27,14 +27,17 @@ _MAX_CHARACTERS = 150
 
 
 class Unknown(NamedTuple):
-    """A name in the expression for a property, or for `__filter__`, that is not there.
+    """A name in an expression that nothing goes by.
 
-    It is a column's, or called as a function.
+    Attributes:
+        name: The name.
+        column: The column that it asks for, or None if no record can have it.
+        problem: What is wrong with it and what it may stand for, for a person.
     """
 
-    property: str
     name: str
-    is_function: bool
+    column: str | None
+    problem: str
 
 
 def expressions(definition: Mapping[str, Any]) -> dict[str, str]:
@@ -86,42 +89,39 @@ def unknown_names(
         columns: The properties of the stream's SCHEMA.
         functions: What expressions can call.
     """
-    callable_names = {*functions}
-    known = {*columns, *_ALWAYS, *callable_names}
+    known, callable_names = [*columns], [*functions]
+    names = {*known, *_ALWAYS, *callable_names}
     found: dict[Unknown, None] = {}
     for prop, expression in expressions(definition).items():
-        own = {*known, "self"} if prop in known else known
-        for name, is_function in _names(_parsed(prop, expression)):
-            if name not in (callable_names if is_function else own):
-                found[Unknown(prop, name, is_function)] = None
+        own = {*names, "self"} if prop in known else names
+        for name, is_called in _names(_parsed(prop, expression)):
+            if name in (callable_names if is_called else own):
+                continue
+            column = None
+            if name == "fake":
+                problem = "'fake' needs the package faker, which is not installed"
+            elif is_called:
+                problem = f"there is no function {name!r}"
+                problem += _hint(name, callable_names, expression)
+            else:
+                column = prop if name == "self" else name
+                problem = f"the stream has no column {column!r}"
+                if name == "self":
+                    problem += ", which 'self' stands for"
+                problem += _hint(column, known, expression)
+            found[Unknown(name, column, f"{prop}: {problem}")] = None
     return list(found)
 
 
-def in_words(
-    unknown: Unknown,
-    definition: Mapping[str, Any],
-    columns: Iterable[str],
-    functions: Iterable[str],
-) -> str:
-    """Return what is wrong with a name, and the nearest that are there."""
-    prop, name, is_function = unknown
-    if name == "self" and not is_function:
-        what = f"'self' stands for the column {prop!r}, which the stream does not have"
-    elif name == "fake":
-        return f"{prop}: 'fake' needs the package faker, which is not installed"
-    elif is_function:
-        what = f"there is no function {name!r}"
-    else:
-        what = f"the stream has no column {name!r}"
-    known = list(functions if is_function else columns)
-    near = nearest(prop if name == "self" else name, known)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-    if not near and known:
-        hint = f"there are {listed(known)}"
-    expression = str(definition[prop])
+def _hint(wanted: str, known: list[str], expression: str) -> str:
+    """Return the names that may be meant, and the expression."""
+    near = nearest(wanted, known)
+    hint = f"; there are {listed(known)}" if known else ""
+    if near:
+        hint = f"; did you mean {' or '.join(map(repr, near))}?"
     if len(expression) > _MAX_CHARACTERS:
         expression = expression[: _MAX_CHARACTERS - 3] + "..."
-    return f"{prop}: {what}{'; ' if hint else ''}{hint} (in: {expression})"
+    return f"{hint} (in: {expression})"
 
 
 def unmatched(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> list[str]:

@@ -20,7 +20,6 @@ from target_upwell.singer.map_check import (
     SOURCE,
     check_definition,
     expressions,
-    in_words,
     unknown_names,
 )
 
@@ -52,10 +51,7 @@ class StreamMapping:
     """
 
     def __init__(
-        self,
-        stream_map: StreamMap,
-        source: Source,
-        definition: Mapping[str, Any],
+        self, stream_map: StreamMap, source: Source, definition: Mapping[str, Any]
     ) -> None:
         """Prepare it.
 
@@ -71,17 +67,16 @@ class StreamMapping:
         self.key_properties = tuple(stream_map.transformed_key_properties or ())
         self._source_keys = tuple(stream_map.raw_key_properties or ())
         self._stream_map = stream_map
-        self._definition = definition
         self._expressions = expressions(definition)
         self.written = tuple(n for n in self._expressions if n != FILTER)
         raw = source.schema_message["schema"]
-        self._columns = tuple(raw.get("properties", {}))
-        self._is_open = not self._columns or raw.get("additionalProperties") is True
-        self._functions: list[str] = []
+        columns = raw.get("properties", {})
+        self._is_open = not columns or raw.get("additionalProperties") is True
+        functions: list[str] = []
         if isinstance(stream_map, CustomStreamMap):
-            self._functions += stream_map.functions
-            self._functions += ["fake"] if stream_map.fake else []
-        self._unknown = unknown_names(self._definition, self._columns, self._functions)
+            functions += stream_map.functions
+            functions += ["fake"] if stream_map.fake else []
+        self._unknown = unknown_names(definition, columns, functions)
         self._records_asked = 0
 
     def check(self) -> None:
@@ -94,13 +89,10 @@ class StreamMapping:
         """
         unknown = self._unknown
         if self._is_open and not self._records_asked:
-            unknown = [one for one in unknown if one.is_function or one.name == "fake"]
+            unknown = [one for one in unknown if one.column is None]
         if not unknown:
             return
-        problems = [
-            in_words(one, self._definition, self._columns, self._functions)
-            for one in unknown[:_MAX_UNKNOWN_SHOWN]
-        ]
+        problems = [one.problem for one in unknown[:_MAX_UNKNOWN_SHOWN]]
         if len(unknown) > _MAX_UNKNOWN_SHOWN:
             problems.append(f"and {len(unknown) - _MAX_UNKNOWN_SHOWN} more")
         raise RunError(
@@ -125,11 +117,7 @@ class StreamMapping:
 
     def _ask(self, record: Mapping[str, Any]) -> None:
         """Look in a record for the names that the open SCHEMA does not list."""
-        self._unknown = [
-            one
-            for one in self._unknown
-            if (one.property if one.name == "self" else one.name) not in record
-        ]
+        self._unknown = [one for one in self._unknown if one.column not in record]
         self._records_asked += 1
         if self._records_asked == FIRST_RECORDS:
             self.check()

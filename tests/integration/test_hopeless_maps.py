@@ -112,7 +112,7 @@ HOPELESS = {
     ),
     "itself, of a column that there is not": (
         {**WHOLE, "emailAddress": "self.lower()"},
-        ["'self' stands for the column 'emailAddress'", "'email'"],
+        ["no column 'emailAddress', which 'self' stands for", "'email'"],
     ),
     "a mistyped customer property": (
         {**WHOLE, "emailAdress": "email"},
