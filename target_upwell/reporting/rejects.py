@@ -92,8 +92,6 @@ class Rejects:
                 written all the same; their batch is not to be acknowledged.
             RunError: If they can't be written.
         """
-        if not rejects:
-            return
         with self._lock:
             room = max(0, self._limit - self._count)
             kept = rejects if self._limit < 0 else rejects[:room]
