@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import gzip
 import json
+import random
 import socket
 import ssl
 import subprocess
@@ -26,6 +28,7 @@ from raw_server import RawServer, Tunnel
 from urllib3.util import wait_for_read
 
 from target_upwell.api import transport
+from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import AmbiguousOutcome, RunError
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -98,6 +101,15 @@ def test_a_proxy_that_connects_slowly_is_given_up_in_time(server, monkeypatch):
             create(client)
 
 
+def test_a_server_that_reads_nothing_is_given_up_in_time(server):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        client = server.connect(api_url=address, request_timeout=0.3).client
+        much = b'"%s"' % (b" " * 50_000_000)
+        with pytest.raises(AmbiguousOutcome, match="no answer in time"):
+            client.create(CUSTOMERS, {("S", "1"): much})
+
+
 def endless(send, _):
     while True:
         send(b" " * 65536)
@@ -148,9 +160,22 @@ def test_a_packed_answer_is_read(server):
     assert server.asked[0].headers["Accept-Encoding"] == "gzip"
 
 
+@pytest.mark.parametrize("packing", [gzip.compress, bytes])
+def test_an_answer_of_many_pieces_is_read_whole(server, packing):
+    long = {**CUSTOMER, "name": random_text(200_000)}
+    content = packing(json.dumps({"customers": [long]}).encode())
+    kind = "gzip" if packing is gzip.compress else "identity"
+    answer = Answer(200, content, headers=(("Content-Encoding", kind),))
+    assert search(server.connect(answer).client) == [long]
+
+
+def random_text(length):
+    return random.Random(7).randbytes(length // 2).hex()
+
+
 @pytest.mark.slow
 def test_an_answer_that_unpacks_to_too_much_takes_little_memory(server):
-    bomb = gzip.compress(b" " * 300_000_000, compresslevel=1)
+    bomb = gzip.compress(b" " * 150_000_000)
     client = server.connect(packed(bomb)).client
     tracemalloc.start()
     try:
@@ -364,8 +389,9 @@ def test_an_encrypted_address_of_this_machine_obeys_the_bundle(
         assert create(server.connect(api_url=address).client) == NEW
 
 
+@pytest.mark.parametrize("scheme", ["", "http://", "https://"])
 def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
-    server, certificate, monkeypatch
+    server, certificate, monkeypatch, scheme
 ):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
@@ -375,14 +401,26 @@ def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
 
     with (
         RawServer(lambda send, _: send(WHOLE), context) as encrypted,
-        Tunnel(encrypted.url) as proxy,
+        Tunnel(encrypted.url, context if scheme == "https://" else None) as proxy,
     ):
         for name in ("HTTPS_PROXY", "https_proxy"):
-            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name, f"{scheme}us%20er:pw@{proxy.place}")
         client = server.connect(api_url="https://upwell.test/api/rest").client
         assert create(client) == NEW
     (asked,) = proxy.asked
     assert asked.startswith(b"CONNECT upwell.test:443 ")
+    credentials = base64.b64encode(b"us er:pw")
+    assert b"proxy-authorization: basic " + credentials.lower() in asked.lower()
+
+
+def test_a_proxy_that_is_not_there_is_named(server, monkeypatch):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"127.0.0.1:{nobody.getsockname()[1]}")
+        client = server.connect(api_url="https://upwell.test/api/rest").client
+        with pytest.raises(AmbiguousOutcome, match="the proxy did not connect"):
+            create(client)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -63,14 +63,15 @@ class Tunnel:
     """A proxy that leads to one server, whatever it is asked for.
 
     Attributes:
-        url: Where it is.
-        asked: The first line of each request.
+        place: Where it is, host and port.
+        asked: The head of each request.
     """
 
-    def __init__(self, url):
+    def __init__(self, url, tls=None):
         self._port = int(url.split(":")[2].split("/")[0])
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.place = f"localhost:{self._listener.getsockname()[1]}"
         self.asked = []
 
     def __enter__(self):
@@ -82,11 +83,13 @@ class Tunnel:
 
     def _serve(self):
         connection, _ = self._listener.accept()
+        if self._tls:
+            connection = self._tls.wrap_socket(connection, server_side=True)
         with connection, socket.create_connection(("127.0.0.1", self._port)) as other:
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += connection.recv(1)
-            self.asked.append(head.splitlines()[0])
+            self.asked.append(head)
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             back = threading.Thread(target=_pump, args=(other, connection))
             back.start()
