@@ -1,12 +1,13 @@
 """From a record to a customer input.
 
-Pure: knows neither Singer messages nor HTTP. Names are resolved once for each
-distinct property, so that a record costs a look-up and a coercion per property.
+Pure: knows neither Singer messages nor HTTP. Names are resolved once for each set of
+names, so that a record costs a look-up and a coercion per property.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from target_upwell.customers import relations, values
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["CustomerMapping", "Invalid", "MappingError"]
 
 MAX_NAMES = 1000
-"""Names remembered beyond the SCHEMA's; a source that makes up names is no leak."""
+"""Names that are remembered; a source that makes up names is no leak."""
+MAX_SHAPES = 100
+"""Sets of names whose resolution is remembered; a stream has few."""
 RECENT_IDS = 1000
 """Ids that are remembered to find two that become one; a run may hold millions."""
 _SYSTEM, _KEY = "sourceSystem", "sourceSystemId"
@@ -49,7 +52,10 @@ _RULES: dict[str, _Rule] = {
     entry.name: (entry.name, _CONVERTERS[entry.kind], entry.updatable)
     for entry in PROPERTIES.values()
 } | {BILL_TO: (BILL_TO, text, True)}
-_BY_FOLDED_NAME = {folded(name): rule for name, rule in _RULES.items()}
+_Shape = tuple[dict[str, _Rule | None], Sequence[str]]
+"""The rule of each name that a record has, if any, and the names that hold its id."""
+
+_BY_FOLDED_NAME = {folded(name): name for name in _RULES}
 
 
 class CustomerMapping:
@@ -87,25 +93,33 @@ class CustomerMapping:
         open_schema: bool = False,
         needs_name: bool = True,
     ) -> None:
-        declared = list(dict.fromkeys(properties))
+        declared = list(properties)
         self._source_system = source_system.strip()
         self._key_properties = tuple(key_properties)
         self._unmapped = unmapped
         self.unmapped_properties: set[str] = set()
         self.merged_ids: dict[SourceKey, tuple[str, str]] = {}
         self._recent_ids: dict[SourceKey, list[Any]] = {}
-        self._rules: dict[str, _Rule | None] = {}
-        self._names: dict[str, list[str]] = {}
-        self._rivals: set[str] = set()
-        for name in declared:
-            self._learn(name)
-        self._resolve_declared(stream)
-        self._declared_rules = dict(self._rules)
-        self._declared_names = {
-            target: list(names) for target, names in self._names.items()
-        }
-        if not open_schema:
-            self._refuse_hopeless(stream, declared, needs_name=needs_name)
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
+        self._unused: set[str] = set()
+        try:
+            rules, _ = self._shape_of(declared)
+        except Invalid as invalid:
+            raise MappingError(
+                f"stream {stream!r}: {invalid} in the stream map, or spell one exactly"
+            ) from None
+        # Where a record lacks the name that is used these don't stand in for it.
+        self._unused = {n for n, rule in rules.items() if not rule and _target_of(n)}
+        used = {rule[0] for rule in rules.values() if rule}
+        self._has_id = _KEY in used
+        if needs_name and "name" not in used and not open_schema:
+            raise MappingError(
+                f"stream {stream!r} has no property 'name', which Upwell needs to "
+                "create a customer; add it to the stream map, for example "
+                "`name: company_name`"
+            )
+        if not self._has_id and not open_schema:
+            self._refuse_keyless(stream, declared)
 
     def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return the customer input of a record.
@@ -117,7 +131,8 @@ class CustomerMapping:
         """
         if not isinstance(record, (dict, Mapping)):  # the usual type first: it is fast
             raise Invalid(f"{kind_of(record)} is not a record")
-        found, unmapped = self._coerced(record)
+        rules, id_names = self._shape_of(record)
+        found, unmapped = _coerced(record, rules)
         if unmapped and self._unmapped != "ignore":
             self._place(unmapped, found)
         if found.get(_SYSTEM) is None:
@@ -129,7 +144,8 @@ class CustomerMapping:
         reason = check(found)
         if reason is not None:
             raise Invalid(reason)
-        self._note_id((found[_SYSTEM], found[_KEY]), record)
+        given = [record.get(name) for name in id_names]
+        self._note_id((found[_SYSTEM], found[_KEY]), given)
         return found
 
     def source_key(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -153,84 +169,20 @@ class CustomerMapping:
         parts = _joined([_in_words(record.get(name)) for name in names])
         return shown_name(parts) or "(no key)"
 
-    def _coerced(
-        self, record: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what matches a customer property, coerced, and what doesn't."""
-        rules = self._rules_for(record)
-        found: dict[str, Any] = {}
-        unmapped: dict[str, Any] = {}
-        target = ""
-        try:
-            for name, value in record.items():
-                rule = rules[name]
-                if rule is None:
-                    unmapped[name] = value
-                    continue
-                target, convert, keeps_null = rule
-                coerced = convert(value)
-                if coerced is not None or keeps_null:
-                    found[target] = coerced
-        except Invalid as exc:
-            raise exc.under(target) from None
-        return found, unmapped
-
-    def _note_id(self, key: SourceKey, record: Mapping[str, Any]) -> None:
+    def _note_id(self, key: SourceKey, given: list[Any]) -> None:
         """Note whether another id has become the same source key just now."""
-        names = self._names.get(_KEY) or self._key_properties
-        given = [record.get(name) for name in names]
         before = self._recent_ids.setdefault(key, given)
         if before != given and len(self.merged_ids) < MAX_NAMES:
             self.merged_ids.setdefault(key, (_quoted(before), _quoted(given)))
         if len(self._recent_ids) > RECENT_IDS:
             self._recent_ids.clear()
 
-    def _learn(self, name: str) -> None:
-        rule = _BY_FOLDED_NAME.get(folded(name))
-        self._rules[name] = rule
-        if rule is None:
-            self._note_unmapped(name)
-            return
-        names = self._names.setdefault(rule[0], [])
-        names.append(name)
-        if len(names) > 1:
-            self._rivals.add(rule[0])
-
     def _says_more(self, name: str) -> bool:
         """Return whether a property holds what its source says of the customer."""
         return name not in self._key_properties and not name.startswith(SINGERS_OWN)
 
-    def _note_unmapped(self, name: str) -> None:
-        if self._says_more(name) and len(self.unmapped_properties) < MAX_NAMES:
-            self.unmapped_properties.add(name)
-
-    def _resolve_declared(self, stream: str) -> None:
-        for target in self._rivals:
-            names = self._names[target]
-            if target not in names:
-                raise MappingError(
-                    f"stream {stream!r}: {listed(names)} all match the customer "
-                    f"property {target!r}; keep one of them in the stream map, or "
-                    f"spell one of them {target!r}"
-                )
-            for name in names:
-                if name != target:
-                    self._rules[name] = None
-                    self._note_unmapped(name)
-        self._rivals.clear()
-
-    def _refuse_hopeless(
-        self, stream: str, declared: Sequence[str], *, needs_name: bool
-    ) -> None:
+    def _refuse_keyless(self, stream: str, declared: Sequence[str]) -> None:
         """Say at the SCHEMA message what would fail for every record."""
-        if needs_name and "name" not in self._names:
-            raise MappingError(
-                f"stream {stream!r} has no property 'name', which Upwell needs to "
-                "create a customer; add it to the stream map, for example "
-                "`name: company_name`"
-            )
-        if _KEY in self._names:
-            return
         remedy = (
             "add `sourceSystemId: <expression>` to the stream map, or name the "
             "properties that identify a record there, for example "
@@ -248,37 +200,33 @@ class CustomerMapping:
                 f"its key {listed(absent)}; keep it, or {remedy}"
             )
 
-    def _rules_for(self, record: Mapping[str, Any]) -> Mapping[str, _Rule | None]:
-        if not record.keys() <= self._rules.keys():
-            if len(self._rules) > len(self._declared_rules) + MAX_NAMES:
-                self._forget()
-            for name in record.keys() - self._rules.keys():
-                if not isinstance(name, str):
-                    raise Invalid(f"{kind_of(name)} is no name of a property")
-                self._learn(name)
-        return self._resolved(record) if self._rivals else self._rules
+    def _shape_of(self, record: Iterable[str]) -> _Shape:
+        """Return the rules for the names of a record, and those that hold its id."""
+        names = tuple(record)
+        shape = self._shapes.get(names)
+        if shape is None:
+            if len(self._shapes) == MAX_SHAPES:
+                self._shapes.clear()
+            shape = self._shapes[names] = self._resolved(names)
+        return shape
 
-    def _forget(self) -> None:
-        self._rules = dict(self._declared_rules)
-        self._names = {
-            target: list(names) for target, names in self._declared_names.items()
-        }
-        self._rivals.clear()
-
-    def _resolved(self, record: Mapping[str, Any]) -> Mapping[str, _Rule | None]:
-        """Return the rules for a record that may hold names of the same target."""
-        rules = dict(self._rules)
-        for target in self._rivals:
-            present = [name for name in self._names[target] if name in record]
-            if len(present) < 2:  # noqa: PLR2004 - it takes two to differ
-                continue
-            if target not in present:
-                raise Invalid(f"{listed(present)} all match it; keep one", target)
-            for name in present:
-                if name != target:
-                    rules[name] = None
-                    self._note_unmapped(name)
-        return rules
+    def _resolved(self, names: tuple[str, ...]) -> _Shape:
+        """Resolve names; of several that match one property the exact one is taken."""
+        rules: dict[str, _Rule | None] = dict.fromkeys(names)
+        rivals: dict[str, list[str]] = {}
+        for name in rules.keys() - self._unused:
+            if target := _target_of(name):
+                rivals.setdefault(target, []).append(name)
+        for target, used in rivals.items():
+            if len(used) > 1 and target not in used:
+                raise Invalid(f"{listed(used)} all match it; keep one", target)
+            rules[target if target in used else used[0]] = _RULES[target]
+        for name, rule in rules.items():
+            room = len(self.unmapped_properties) < MAX_NAMES
+            if rule is None and room and self._says_more(name):
+                self.unmapped_properties.add(name)
+        id_names = [name for name, rule in rules.items() if rule and rule[0] == _KEY]
+        return rules, id_names or self._key_properties
 
     def _place(self, unmapped: Mapping[str, Any], found: dict[str, Any]) -> None:
         left = {n: value for n, value in unmapped.items() if self._says_more(n)}
@@ -299,7 +247,7 @@ class CustomerMapping:
             raise exc.under("metadata") from None
 
     def _key(self, record: Mapping[str, Any], *, mapped: bool) -> str:
-        if mapped or _KEY in self._declared_names:
+        if mapped or self._has_id:
             # Never made up: a customer would have two identities.
             raise Invalid(
                 f"{'null or blank' if mapped else 'missing'}; where a stream has this "
@@ -347,6 +295,35 @@ def check_written(
             f"stream {stream!r}: {shown(name)} in the stream map is not a customer "
             f"property; {meant or 'remove it, or put it under `metadata`'}"
         )
+
+
+def _coerced(
+    record: Mapping[str, Any], rules: Mapping[str, _Rule | None]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what matches a customer property, coerced, and what doesn't."""
+    found: dict[str, Any] = {}
+    unmapped: dict[str, Any] = {}
+    target = ""
+    try:
+        for name, value in record.items():
+            rule = rules[name]
+            if rule is None:
+                unmapped[name] = value
+                continue
+            target, convert, keeps_null = rule
+            coerced = convert(value)
+            if coerced is not None or keeps_null:
+                found[target] = coerced
+    except Invalid as exc:
+        raise exc.under(target) from None
+    return found, unmapped
+
+
+@lru_cache(maxsize=MAX_NAMES)
+def _target_of(name: str) -> str | None:
+    if not isinstance(name, str):
+        raise Invalid(f"{kind_of(name)} is no name of a property")
+    return _BY_FOLDED_NAME.get(folded(name))
 
 
 def _name_in(record: Mapping[str, Any], target: str) -> str | None:
