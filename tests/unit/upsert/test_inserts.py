@@ -96,7 +96,7 @@ class Upwell:
         if self.most is not None and size > self.most:
             raise TooLarge
         if any(customer["sourceSystemId"] in self.choke for customer in customers):
-            raise AmbiguousOutcome("database query error", None, 500)
+            raise AmbiguousOutcome("database query error (500)", None, 500)
         for number, customer in enumerate(customers):
             if customer["sourceSystemId"] in self.bad:
                 row = number if self.indexed else None
