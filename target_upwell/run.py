@@ -22,7 +22,6 @@ from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
 from target_upwell.reporting.words import counted
-from target_upwell.upsert.batch_load import Tools
 from target_upwell.upsert.dry_run import DryClient, DryLookups, DryRun
 from target_upwell.upsert.duplicates import Duplicates
 from target_upwell.upsert.guards import Guards
@@ -126,17 +125,15 @@ class Run:
         )
         self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
         self._loader = Loader(
-            Tools(
-                settings=settings,
-                lookups=lookups,
-                inserts=Inserts(
-                    client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes
-                ),
-                updates=updates,
-                links=self._links,
-                guards=self._guards,
-                writers=self._writers,
-            )
+            settings=settings,
+            lookups=lookups,
+            inserts=Inserts(
+                client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes
+            ),
+            updates=updates,
+            links=self._links,
+            guards=self._guards,
+            writers=self._writers,
         )
         self._dry_run = None
         if isinstance(client, DryClient) and isinstance(lookups, DryLookups):

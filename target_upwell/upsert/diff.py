@@ -19,7 +19,8 @@ from target_upwell.customers.schema import (
     RULE,
     as_new,
 )
-from target_upwell.upsert.plan import Change, Difference, Entry, is_empty
+from target_upwell.delivery.outcomes import DriftEntry
+from target_upwell.upsert.plan import Change, Entry, is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -107,14 +108,14 @@ def diff(
             not where the customer turned up after a lost answer: nulls that it never
             shows are sent then too.
     """
-    change = Change()
+    key, change = CUSTOMERS.key_of(wanted), Change()
     hidden_nulls: dict[str, None] = {}
     for name, value, own, shown in _compared(wanted, held):
         policy = (policies or {}).get(name.partition(".")[0], "overwrite")
         if name in _RELATIONS:
             if shown:
                 kind: DriftKind = "policy" if withholds(policy, own) else "relation"
-                change.left.append(Difference(name, own, value, kind))
+                change.left.append(DriftEntry(key, name, own, value, kind))
             elif policy == "overwrite":
                 change.never_shown.append(name)
         elif (value is None and not null_clears(name, null_handling)) or (
@@ -123,7 +124,7 @@ def diff(
             continue
         elif withholds(policy, own, shown=shown):
             if shown:
-                change.left.append(Difference(name, own, value, "policy"))
+                change.left.append(DriftEntry(key, name, own, value, "policy"))
         elif value is None and not shown:
             hidden_nulls[name] = None
         else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from target_upwell.delivery.batch import Row
-    from target_upwell.delivery.outcomes import DriftKind
+    from target_upwell.delivery.outcomes import DriftEntry
     from target_upwell.resource import SourceKey
 
 
@@ -27,15 +27,6 @@ class Entry:
     rows: list[Row]
 
 
-class Difference(NamedTuple):
-    """A property that differs and that is not updated, and what kind of drift it is."""
-
-    property: str
-    held: Any
-    wanted: Any
-    kind: DriftKind
-
-
 @dataclass(slots=True)
 class Change:
     """What an update has to change, and what it can't or must not.
@@ -45,14 +36,14 @@ class Change:
             property that holds the row, as in `customerRule.dueOption`.
         held: What Upwell shows of each of them; nothing if it shows none.
         left: Differences in relations, which can't be changed, and those that a field
-            policy keeps from being sent.
+            policy keeps from being sent, as drift.
         never_shown: Relations that Upwell never shows, so nobody knows whether they
             differ.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
-    left: list[Difference] = field(default_factory=list)
+    left: list[DriftEntry] = field(default_factory=list)
     never_shown: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:

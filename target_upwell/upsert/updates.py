@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.exceptions import Refusal, Refused, RetriesExhausted, TooLarge
-from target_upwell.upsert.plan import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Updated:
     """
 
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    left_out: list[Difference] = field(default_factory=list)
+    left_out: list[DriftEntry] = field(default_factory=list)
     refusal: Refusal | None = None
 
 
@@ -63,7 +63,7 @@ class Updates:
         updated = Updated(change.changes())
         # Each turn leaves out one column more.
         while True:
-            self._leave_out(updated)
+            self._leave_out(key, updated)
             if not updated.changes:
                 return updated
             columns, related = _worded(updated.changes)
@@ -89,15 +89,15 @@ class Updates:
             updated.changes = {name: updated.changes[name] for name in columns}
             said = {name: value for name, value in related.items() if value is not None}
             if said:
-                left = Difference(self._related_property, None, said, "column")
+                left = DriftEntry(key, self._related_property, None, said, "column")
                 updated.left_out.append(left)
         return updated
 
-    def _leave_out(self, updated: Updated) -> None:
+    def _leave_out(self, key: SourceKey, updated: Updated) -> None:
         """Take out what Upwell has refused before."""
         for name in self._refused_columns & updated.changes.keys():
             before, after = updated.changes.pop(name)
-            updated.left_out.append(Difference(name, before, after, "column"))
+            updated.left_out.append(DriftEntry(key, name, before, after, "column"))
 
     def _of_this_one(
         self, key: SourceKey, failure: TooLarge | RetriesExhausted

@@ -15,7 +15,6 @@ from target_upwell import json_codec
 from target_upwell.delivery.batch import Row, Source
 from target_upwell.delivery.outcomes import (
     Counted,
-    DriftEntry,
     Outcome,
     Reject,
     in_order,
@@ -106,7 +105,7 @@ class CarrierLoader:
         assert updated.refusal is None
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
         outcomes.counted.append(Counted(key, outcome, 1, upwell_id, updated.changes))
-        outcomes.drift += (DriftEntry(key, *one) for one in updated.left_out)
+        outcomes.drift += updated.left_out
 
 
 def change_of(entry, held):

@@ -10,6 +10,7 @@ import pytest
 from target_upwell import json_codec
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Row, Source
+from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.upsert.diff import (
     body_of,
     diff,
@@ -64,6 +65,11 @@ def held(**properties):
         "updatedAt": "2026-01-01T00:00:00+00:00",
         **properties,
     }
+
+
+def drift(*difference):
+    """The drift of the one customer, in one property."""
+    return [DriftEntry(("S", "1"), *difference)]
 
 
 # Within a batch
@@ -281,7 +287,7 @@ def test_a_null_of_the_rule_that_is_not_shown_goes_along_with_another_change():
 def test_a_rule_without_one_in_upwell_is_a_difference_that_can_not_be_fixed():
     change = diff(wanted(customerRule={"data": {"dueOption": 30}}), held(), "clear")
     assert not change
-    assert change.left == [("customerRule", None, {"dueOption": 30}, "relation")]
+    assert change.left == drift("customerRule", None, {"dueOption": 30}, "relation")
 
 
 @pytest.mark.parametrize(
@@ -312,14 +318,14 @@ def test_relations_that_differ_are_noted_and_never_sent():
     )
     assert not change
     bergen = [{"id": "adr_1", "city": "Bergen"}]
-    assert change.left == [("addresses", bergen, [{"city": "Oslo"}], "relation")]
+    assert change.left == drift("addresses", bergen, [{"city": "Oslo"}], "relation")
     assert change.never_shown == ["contacts"]
 
 
 def test_a_relation_that_upwell_shows_as_null_is_held_as_an_empty_list():
     oslo = [{"city": "Oslo"}]
     change = diff(wanted(addresses={"data": oslo}), held(addresses=None), "clear")
-    assert change.left == [("addresses", [], oslo, "relation")]
+    assert change.left == drift("addresses", [], oslo, "relation")
 
 
 @pytest.mark.parametrize(
@@ -420,7 +426,7 @@ def test_a_field_policy_keeps_what_people_wrote(policy, shown, sent):
     change = diff(says, held(emailAddress=shown), "clear", {"emailAddress": policy})
     assert change.columns == ({"emailAddress": "new@b.example"} if sent else {})
     assert change.left == (
-        [] if sent else [("emailAddress", shown, "new@b.example", "policy")]
+        [] if sent else drift("emailAddress", shown, "new@b.example", "policy")
     )
 
 
@@ -430,7 +436,7 @@ def test_a_field_policy_withholds_the_rule_and_what_is_never_shown():
     with_terms = held(customerRule={"id": "r", "dueOption": 30})
     change = diff(says, with_terms, "clear", policies)
     assert not change
-    assert change.left == [("customerRule.dueOption", 30, 45, "policy")]
+    assert change.left == drift("customerRule.dueOption", 30, 45, "policy")
 
 
 @pytest.mark.parametrize(
@@ -441,7 +447,7 @@ def test_an_empty_column_of_the_rule_is_filled_and_another_is_kept(shown, sent):
     there = held(customerRule={"dueOption": shown})
     change = diff(says, there, "clear", {"customerRule": "fill_if_empty"})
     assert change.columns == sent
-    kept = [("customerRule.dueOption", 30, 45, "policy")]
+    kept = drift("customerRule.dueOption", 30, 45, "policy")
     assert change.left == ([] if sent else kept)
 
 
@@ -471,7 +477,7 @@ def test_a_relation_that_differs_is_withheld_where_a_policy_says_so(
 ):
     says = wanted(addresses={"data": [{"city": "Oslo"}]})
     change = diff(says, held(addresses=there), "clear", {"addresses": policy})
-    assert change.left == [("addresses", there, [{"city": "Oslo"}], kind)]
+    assert change.left == drift("addresses", there, [{"city": "Oslo"}], kind)
 
 
 @pytest.mark.parametrize(
