@@ -168,7 +168,6 @@ def _connect(connection: HTTPConnection, ends: float) -> None:
         # Nobody else does when its thread ends.
         weakref.finalize(connection, connection.sock.close)
     connection.timeout = _left(ends)
-    connection.sock.settimeout(connection.timeout)
 
 
 def _left(ends: float) -> float:

@@ -404,12 +404,12 @@ def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
         Tunnel(encrypted.url, context if scheme == "https://" else None) as proxy,
     ):
         for name in ("HTTPS_PROXY", "https_proxy"):
-            monkeypatch.setenv(name, f"{scheme}us%20er:pw@{proxy.place}")
+            monkeypatch.setenv(name, f"{scheme}user:p%20w@{proxy.place}")
         client = server.connect(api_url="https://upwell.test/api/rest").client
         assert create(client) == NEW
     (asked,) = proxy.asked
     assert asked.startswith(b"CONNECT upwell.test:443 ")
-    credentials = base64.b64encode(b"us er:pw")
+    credentials = base64.b64encode(b"user:p w")
     assert b"proxy-authorization: basic " + credentials.lower() in asked.lower()
 
 
