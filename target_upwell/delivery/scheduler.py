@@ -82,7 +82,7 @@ class Scheduler:
         self._parallel = parallel
         self._clock = clock
         self._workers = Workers(parallel, "batch", stop)
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = threading.Condition()
         self._checkpoints = Checkpoints()
         self._under_way = 0
         self._held_keys: set[Hashable] = set()

@@ -73,6 +73,13 @@ def test_each_batch_under_way_holds_its_customers():
     rig.in_background(rig.finish).result()
 
 
+def test_a_batch_knows_when_it_was_opened():
+    rig = Rig()
+    rig.clock.now = 1234.5
+
+    assert rig.scheduler.open_batch("customers").opened_at == 1234.5
+
+
 # STATE
 
 
@@ -303,8 +310,13 @@ def test_a_run_of_nothing_but_rejects_fails_and_its_state_stays():
     rig.load_of(0).succeed()
     rig.state("1")
 
-    with pytest.raises(RunError, match="all 20 records were rejected"):
+    with pytest.raises(RunError) as raised:
         rig.in_background(rig.finish).result()
+
+    assert str(raised.value) == (
+        "all 20 records were rejected, so STATE does not pass them; fix the source or "
+        "the stream map"
+    )
 
     rig.scheduler.close()
     assert rig.states == []
@@ -534,6 +546,7 @@ def test_with_one_thread_all_batches_are_loaded_one_after_the_other(monkeypatch)
     rig.finish()
 
     assert len(rig.loads) == 3
+    assert [thread.name for thread in started] == ["batch-1"]
 
 
 def test_closed_workers_leave_no_thread():
