@@ -86,9 +86,7 @@ class Pace:
         self._limit = limit
         self._enough = min(REFUSALS_IN_A_ROW, limit)
         self._next_start = now
-        self._refused_at = math.inf  # requests a second
-        self._answers = 0  # since then
-        self._answers_to_return = float(ANSWERS_TO_RETURN)
+        self._return_to(math.inf, ANSWERS_TO_RETURN)
         self._in_a_row = 0
         self._alone = False
         self._judged = True
@@ -118,8 +116,7 @@ class Pace:
         """Count a request as under way."""
         if not self.in_flight:
             # Time in which nobody had anything to send says nothing of the server.
-            free = max(self._idle_since, self._next_start, self.paused_until)
-            idle = max(0.0, now - free)
+            idle = max(0.0, now - max(self._idle_since, self.paused_until))
             self._passed_since += idle
             self._last_passed += idle
         gap = 1 / self.requests_a_second
@@ -183,7 +180,7 @@ class Pace:
 
     def _judge(self, now: float) -> None:
         """Take the pace down to what the server let pass."""
-        self._judged = bool(self._passed) or self._refused_at < math.inf
+        self._judged = True
         if not self._passed:
             return
         seconds = self._last_passed - self._passed_since
@@ -204,9 +201,9 @@ class Pace:
         self._passed_since = self._last_passed
 
     def _return_to(self, pace: float, answers: float) -> None:
-        self._refused_at = pace
+        self._refused_at = pace  # requests a second
         self._answers_to_return = answers
-        self._answers = 0
+        self._answers = 0  # since then
 
     def _forget(self, now: float) -> None:
         while self._last_second and self._last_second[0] <= now - 1:

@@ -129,7 +129,7 @@ def test_as_many_refusals_in_a_row_as_requests_at_once_are_enough(at_once):
     assert line.pace.wait(line.now) == pytest.approx(30)
 
 
-def test_a_pause_lasts_half_as_long_as_nothing_passed_and_ten_seconds_at_most(paced):
+def test_pauses_grow_to_ten_seconds_at_most(paced):
     pauses = []
     for _ in range(20):
         paced.refuse(paced.begin())
@@ -137,6 +137,15 @@ def test_a_pause_lasts_half_as_long_as_nothing_passed_and_ten_seconds_at_most(pa
     assert pauses == pytest.approx(sorted(pauses))
     assert pauses[2] < 0.5
     assert pauses[-1] == pytest.approx(LONGEST_OWN_PAUSE_SECONDS)
+
+
+def test_a_pause_lasts_half_as_long_as_it_is_since_the_last_answer(paced):
+    tokens = [paced.begin() for _ in range(4)]
+    paced.answer(tokens[0])
+    paced.now += 6
+    for token in tokens[1:]:
+        paced.refuse(token)
+    assert paced.pace.wait(paced.now) == pytest.approx(3)
 
 
 def test_after_a_pause_one_goes_alone_until_it_has_passed(paced):
@@ -166,14 +175,42 @@ def test_what_passed_before_a_pause_is_what_the_pace_falls_to():
     assert 4.5 <= line.pace.requests_a_second <= 5
 
 
-def test_a_pause_among_answers_to_earlier_requests_leaves_the_pace(paced):
+@pytest.mark.parametrize(
+    ("answers", "seconds", "pace"), [(3, 0.5, 3), (10, 4, 10 / 18), (5, 0.1, 5)]
+)
+def test_a_pause_may_have_been_twice_too_long_for_what_passed_since(
+    paced, answers, seconds, pace
+):
+    for _ in range(3):
+        paced.refuse(paced.begin())
+    paced.answered(answers, seconds)
+    for _ in range(3):
+        paced.refuse(paced.begin())
+    assert paced.pace.requests_a_second == pytest.approx(pace, rel=1.1 * STEP_DOWN)
+
+
+@pytest.mark.parametrize(("answers", "is_judged"), [(2, True), (3, False)])
+def test_a_pause_among_answers_to_earlier_requests_leaves_the_pace(
+    paced, answers, is_judged
+):
     before = paced.pace.requests_a_second
-    tokens = [paced.begin() for _ in range(8)]
+    tokens = [paced.begin() for _ in range(3 + answers)]
     for token in tokens[:3]:
         paced.refuse(token)
     for token in tokens[3:]:
         paced.answer(token)
-    assert paced.pace.requests_a_second == pytest.approx(before * (1 - STEP_DOWN))
+    left = paced.pace.requests_a_second == pytest.approx(before * (1 - STEP_DOWN))
+    assert left is not is_judged
+
+
+def test_an_answer_to_an_earlier_request_interrupts_refusals_in_a_row(paced):
+    earlier = paced.begin()
+    for _ in range(2):
+        paced.refuse(paced.begin(), 30)
+    paced.answer(earlier)
+    for _ in range(2):
+        paced.refuse(paced.begin(), 30)
+    assert paced.pace.wait(paced.now) < 1
 
 
 # The gate
@@ -278,3 +315,26 @@ def test_a_pause_that_ends_while_it_is_looked_at_is_not_waited_for_without_end(
         pass
     assert waits
     assert all(0 < seconds <= rate_limiter.LONGEST_WAIT_SECONDS for seconds in waits)
+
+
+def test_threads_that_wait_for_a_pause_begin_when_it_is_over(stop, monkeypatch):
+    clock = PassingClock()
+    limiter = RateLimiter(2, stop, clock)
+    monkeypatch.setattr(limiter._changed, "wait", lambda _: False)
+    with limiter.slot() as first, limiter.slot() as second:
+        for token in (first, second):
+            limiter.refused(token, 30)
+    over = clock.now + limiter.paused_for()
+    began = []
+
+    def wait():
+        with limiter.slot():
+            began.append(clock.now)
+
+    threads = [threading.Thread(target=wait) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(began) == 2
+    assert min(began) >= over
