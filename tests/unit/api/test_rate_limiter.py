@@ -290,10 +290,13 @@ def test_stopping_turns_away_those_that_come_and_those_that_wait(stop):
 
 
 class PassingClock(Clock):
-    """A clock that passes the end of a pause between two looks at it."""
+    """A clock that moves on with each look at it."""
+
+    def __init__(self, step=0.5):
+        self.step = step
 
     def __call__(self):
-        self.now += 0.5
+        self.now += self.step
         return self.now
 
 
@@ -318,7 +321,7 @@ def test_a_pause_that_ends_while_it_is_looked_at_is_not_waited_for_without_end(
 
 
 def test_threads_that_wait_for_a_pause_begin_when_it_is_over(stop, monkeypatch):
-    clock = PassingClock()
+    clock = PassingClock(0.01)
     limiter = RateLimiter(2, stop, clock)
     monkeypatch.setattr(limiter._changed, "wait", lambda _: False)
     with limiter.slot() as first, limiter.slot() as second:
