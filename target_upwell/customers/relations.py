@@ -8,7 +8,7 @@ left out: the API takes an empty relation for none at all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from target_upwell.customers.countries import country_code
@@ -28,45 +28,6 @@ from target_upwell.exceptions import Invalid
 
 Item = dict[str, Any]
 Member = tuple[str, Callable[[Any], Any]]
-
-
-def addresses(value: object) -> dict[str, list[Item]] | None:
-    """Return `{"data": [...]}` of postal addresses.
-
-    Raises:
-        Invalid: One of them holds a member that the API doesn't know, or a country
-            that is none.
-    """
-    return _list(value, _address)
-
-
-def items(value: object) -> dict[str, list[Item]] | None:
-    """Return `{"data": [...]}` of objects whose members are sent as they are.
-
-    Raises:
-        Invalid: One of them is no object, or can't be written as JSON.
-    """
-    return _list(value, _members)
-
-
-def settings(value: object) -> dict[str, Item] | None:
-    """Return `{"data": {...}}` of an object whose members are sent as they are.
-
-    Raises:
-        Invalid: No object, or one that can't be written as JSON.
-    """
-    return _object(value, _members)
-
-
-def rule(value: object) -> dict[str, Item] | None:
-    """Return `{"data": {...}}` of a customer's rule, its `dueOption` an integer.
-
-    Its nulls stay: they clear columns of an existing customer's rule.
-
-    Raises:
-        Invalid: No object, or a `dueOption` that is no whole number.
-    """
-    return _object(value, _rule)
 
 
 def country(value: object) -> str | None:
@@ -130,37 +91,10 @@ def _unwrapped(value: object) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _members(found: dict[Any, Any]) -> Item:
-    return {
-        name: member for name, member in json_value(found).items() if member is not None
-    }
-
-
-_ADDRESS_MEMBERS: dict[Any, Member] = {
-    member: (member, country if member == "country" else text)
-    for member in ADDRESS_MEMBERS
-}
-_BY_FOLDED_NAME = {folded(member): entry for member, entry in _ADDRESS_MEMBERS.items()}
-_RULE_MEMBERS: dict[Any, Member] = {"dueOption": ("dueOption", whole_number)}
-
-
-def _address(found: dict[Any, Any]) -> Item:
-    item = _coerced(found, _ADDRESS_MEMBERS, _address_member)
-    return {name: member for name, member in item.items() if member is not None}
-
-
-def _rule(found: dict[Any, Any]) -> Item:
-    return _coerced(found, _RULE_MEMBERS, _rule_member)
-
-
-def _coerced(
-    found: dict[Any, Any],
-    exact: dict[Any, Member],
-    member_of: Callable[[Any], Member],
-) -> Item:
+def _coerced(found: dict[Any, Any], member_of: Callable[[Any], Member]) -> Item:
     item: Item = {}
     for name, value in found.items():
-        member, convert = exact.get(name) or member_of(name)
+        member, convert = member_of(name)
         if member != name and member in found:
             continue  # the exact spelling wins
         try:
@@ -176,13 +110,16 @@ def _coerced(
     return item
 
 
+_BY_FOLDED_NAME = {folded(member): member for member in ADDRESS_MEMBERS}
+
+
 @lru_cache(maxsize=256)
 def _address_member(name: object) -> Member:
     member = _BY_FOLDED_NAME.get(folded(name)) if isinstance(name, str) else None
     if member is None:
         due = ", ".join(ADDRESS_MEMBERS)
         raise Invalid(f"{shown(name)} is not an address field; use {due}")
-    return member
+    return member, country if member == "country" else text
 
 
 @lru_cache(maxsize=256)
@@ -190,5 +127,31 @@ def _rule_member(name: object) -> Member:
     if not isinstance(name, str):
         raise Invalid(f"{kind_of(name)} can't be the name of an object's member")
     if folded(name) == folded("dueOption"):
-        return _RULE_MEMBERS["dueOption"]
+        return "dueOption", whole_number
     return checked(name), json_value
+
+
+def _address(found: dict[Any, Any]) -> Item:
+    item = _coerced(found, _address_member)
+    return {name: member for name, member in item.items() if member is not None}
+
+
+def _rule(found: dict[Any, Any]) -> Item:
+    return _coerced(found, _rule_member)
+
+
+def _members(found: dict[Any, Any]) -> Item:
+    return {
+        name: member for name, member in json_value(found).items() if member is not None
+    }
+
+
+addresses = partial(_list, convert=_address)
+"""Returns `{"data": [...]}` of postal addresses, whose members it knows."""
+items = partial(_list, convert=_members)
+"""Returns `{"data": [...]}` of objects whose members are sent as they are."""
+settings = partial(_object, convert=_members)
+"""Returns `{"data": {...}}` of an object whose members are sent as they are."""
+rule = partial(_object, convert=_rule)
+"""Returns `{"data": {...}}` of a customer's rule, its `dueOption` an integer; its nulls
+stay, since they clear columns of an existing customer's rule."""
