@@ -1,8 +1,7 @@
-"""What to do about each customer of a batch: the split that makes an upsert.
+"""What to do about each customer of a batch: merged by source key, and compared.
 
-The API only inserts, and changes columns one customer at a time. So a batch is merged
-by source key, compared with what Upwell holds, and split. Pure: plain values in, plain
-values out. Promises 2 and 3 live here: re-sending what is right already plans nothing.
+Pure: plain values in, plain values out. Promise 2 lives here: re-sending what is right
+already plans nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from target_upwell.resource import SourceKey
 
 Customer = dict[str, Any]
-"""A customer as the API words it."""
-
 NullHandling = Literal["clear", "keep"]
 
 _NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
@@ -50,10 +47,9 @@ def set_parent(entry: Entry, parent_id: str | None) -> None:
 
 
 def merge(rows: Iterable[Row], null_handling: NullHandling = "clear") -> list[Entry]:
-    """Make one entry of all rows of one source key; later properties win.
+    """Return one entry for all rows of a source key; later properties win.
 
-    A null that leaves a field alone leaves what an older row said, as it would if the
-    rows came in different batches.
+    A null that leaves a field alone leaves what an older row said, too.
     """
     entries: dict[SourceKey, Entry] = {}
     for row in rows:
@@ -94,7 +90,7 @@ def diff(
     *,
     certain: bool = True,
 ) -> Change:
-    """Find what has to change for a customer to become what the source says.
+    """Return what has to change for a customer to become what the source says.
 
     A null that the API never shows back is sent only along with another change: it
     can't be compared, and would otherwise write every customer on every run.
@@ -104,13 +100,15 @@ def diff(
         held: The customer as Upwell shows it; None for one that exists unseen.
         null_handling: Whether a null clears a field or leaves it.
         policies: Field policies, by property.
-        certain: Whether what Upwell does not show was right after the last run. It is
-            not where the customer turned up after a lost answer: nulls that it never
-            shows are sent then too.
+        certain: Whether what Upwell does not show was right before this run. If not,
+            as after a lost answer, nulls that it never shows are sent in any case.
     """
     key, change = CUSTOMERS.key_of(wanted), Change()
     hidden_nulls: dict[str, None] = {}
     for name, value, own, shown in _compared(wanted, held):
+        is_left_alone = value is None and not null_clears(name, null_handling)
+        if is_left_alone or (shown and same(value, own)):
+            continue
         policy = (policies or {}).get(name.partition(".")[0], "overwrite")
         if name in _RELATIONS:
             if shown:
@@ -118,10 +116,6 @@ def diff(
                 change.left.append(DriftEntry(key, name, own, value, kind))
             elif policy == "overwrite":
                 change.never_shown.append(name)
-        elif (value is None and not null_clears(name, null_handling)) or (
-            shown and same(value, own)
-        ):
-            continue
         elif withholds(policy, own, shown=shown):
             if shown:
                 change.left.append(DriftEntry(key, name, own, value, "policy"))
@@ -138,10 +132,9 @@ def diff(
 def _compared(
     wanted: Mapping[str, Any], held: Customer | None
 ) -> Iterator[tuple[str, Any, Any, bool]]:
-    """Yield columns, and relations that are not seen to agree.
+    """Yield columns, those of a rule included, and relations not seen to agree.
 
-    Each with its value, what Upwell holds, and whether it shows that. Of a customer
-    rule that Upwell has the columns are compared.
+    Each with its value, what Upwell holds, and whether it shows that.
     """
     for name, value in wanted.items():
         if name in _NOT_COMPARED:

@@ -1,8 +1,7 @@
 """Customers that a load would create a second time.
 
 Those that were keyed by hand, or by another integration, have another source key or
-none, so that no lookup finds them. A dry run looks for them by name and e-mail address,
-at one more search a batch; it proposes nothing.
+none. A dry run looks for them by name and e-mail address, at one search a batch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Harm that is not an error: how much of an account one run may change or empty.
 
-Pure arithmetic. What is planned counts before it is written, so that nothing ever goes
-over a guard, whatever the order of batches. Until enough records are looked up to
-judge by, what is guarded waits: a run that stops has then written none of it, and runs
+Pure arithmetic. What is planned counts before it is written, whatever the order of
+batches. Until enough records are looked up to judge by, what is guarded waits: runs
 that are repeated every hour don't do the harm in small pieces.
 """
 
@@ -86,14 +85,10 @@ class Guards:
             return False
 
     def judge(self) -> None:
-        """Judge a run at its end, before what waits goes out.
+        """Judge a run at its end, before what waits goes out; raise `GuardStop` too.
 
         With few records looked up the share of updates means nothing: a run of an
-        incremental tap consists of what has changed. What is emptied stays worth a
-        person's look.
-
-        Raises:
-            GuardStop: If the run must stop.
+        incremental tap consists of what has changed.
         """
         with self._lock:
             self._stop_if(self._would_empty())

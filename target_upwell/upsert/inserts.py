@@ -1,8 +1,8 @@
 """Creating records with an API that inserts all or nothing and refuses duplicates.
 
-A bulk insert may be refused for one of its rows, or its answer may be lost. Either way
-this finds out, at a bounded price, what became of each record: promise 3, one bad
-record costs one record, and of promise 2 that nothing is ever posted twice blindly.
+Where an insert is refused for one of its rows, or its answer is lost, this finds out at
+a bounded price what became of each record: promise 3, one bad record costs one record,
+and of promise 2 that nothing is ever posted twice blindly.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Missing customers: those of this source system that a complete source did not name.
 
-At the end of a run the account is walked page by page, in the order of the ids in the
-source. What the source did not name is reported, or marked as deleted by an update, if
-that is what the user wants and there is not too much of it. The last STATE is out by
-then: a full load sends all of its records again in the next run, whatever it says.
+At the end of a run the account is walked page by page. What the source did not name is
+reported, or marked as deleted if the user wants it and it is not too much. The last
+STATE is out by then: a full load sends all of its records again, whatever it says.
 """
 
 from __future__ import annotations

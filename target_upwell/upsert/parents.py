@@ -1,10 +1,9 @@
 """Pending parents: customers that others bill to and that are not in Upwell yet.
 
-The source names a customer's parent by its own number, Upwell by an id that only
-exists once the parent is there. A child whose parent is not there yet is loaded without
-the link and waits for it. Each waiting child holds back the STATE of its batch, so that
-a run that dies takes no link with it. A child waits for one parent at most, that of its
-last version. What a call takes off a batch it returns; nothing here acts on it.
+A child whose parent is not there yet is loaded without the link and waits for it. Each
+waiting child holds back the STATE of its batch, so that a run that dies takes no link
+with it. A child waits for one parent at most, that of its last version. What a call
+takes off a batch it returns; nothing here acts on it.
 """
 
 from __future__ import annotations

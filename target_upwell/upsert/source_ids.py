@@ -35,9 +35,9 @@ class Held(NamedTuple):
 
 
 class SourceIds:
-    """Compares the ids of the source with those of the account.
+    """The ids of a run; one thread at a time may use them.
 
-    One thread at a time may use it. Where the disk fails its methods raise `RunError`.
+    Where the disk fails its methods raise `RunError`.
     """
 
     def __init__(self) -> None:
