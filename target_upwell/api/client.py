@@ -195,7 +195,7 @@ class Client:
     ) -> T:
         """Send until the server has looked at it, which it says it did not."""
         while True:
-            answer = self.exchange(endpoint, body, again=retry.began)
+            answer = self.exchange(endpoint, body, again=retry.failures > 0)
             meaning = meaning_of(answer.status)
             if meaning not in (Meaning.RATE_LIMITED, Meaning.RETRYABLE):
                 return self._outcome(endpoint, answer, read)

@@ -35,12 +35,7 @@ class Retry:
         self._waits: Iterator[float] = itertools.islice(
             backoff.expo(base=2, factor=1, max_value=LONGEST_BACKOFF_SECONDS), 1, None
         )
-        self._failures = 0
-
-    @property
-    def began(self) -> bool:
-        """Whether the next try is a retry."""
-        return self._failures > 0
+        self.failures = 0
 
     def wait(
         self,
@@ -58,15 +53,15 @@ class Retry:
             status: The HTTP status; 0 if no answer came.
             spaced: Seconds of the backoff that something else takes care of.
         """
-        self._failures += 1
-        if self._failures > self._retries:
-            times = "once" if self._failures == 1 else f"{self._failures} times"
+        self.failures += 1
+        if self.failures > self._retries:
+            times = "once" if self.failures == 1 else f"{self.failures} times"
             raise RetriesExhausted(
                 f"{self._what} failed {times}, at last with: {why}; run it again "
                 "later, it goes on where it stopped",
                 status,
             )
-        again = f"trying again ({self._failures} of {self._retries})"
+        again = f"trying again ({self.failures} of {self._retries})"
         logger.warning("%s: %s; %s", self._what, why, again)
         seconds = backoff.full_jitter(next(self._waits)) - spaced
         if self._stop.wait(max(seconds, pause or 0)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gc
 import gzip
 import json
@@ -10,6 +11,7 @@ import random
 import socket
 import ssl
 import subprocess
+import threading
 import tracemalloc
 
 import pytest
@@ -35,6 +37,32 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 WHOLE = HEAD + f"Content-Length: {len(CREATED)}\r\n\r\n{CREATED}".encode()
 MANY = 400
 """Times that a slow server sends something: for longer than any time-out here."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *(
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,DNS:upwell.test",
+            ),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def tls(certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context
 
 
 def pieces(whole):
@@ -108,6 +136,34 @@ def test_a_server_that_reads_nothing_is_given_up_in_time(server):
         much = b'"%s"' % (b" " * 50_000_000)
         with pytest.raises(AmbiguousOutcome, match="no answer in time"):
             client.create(CUSTOMERS, {("S", "1"): much})
+
+
+def test_a_server_that_reads_slowly_is_given_up_in_time(
+    server, certificate, monkeypatch
+):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
+    reads, given_up = [], threading.Event()
+
+    def read_slowly():
+        with (
+            contextlib.suppress(OSError),
+            tls(certificate).wrap_socket(listener.accept()[0], server_side=True) as one,
+        ):
+            while one.recv(16384) and not given_up.wait(0.025):
+                reads.append(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        slow = threading.Thread(target=read_slowly)
+        slow.start()
+        address = f"https://localhost:{listener.getsockname()[1]}"
+        client = server.connect(api_url=address, request_timeout=1).client
+        much = b'"%s"' % (b" " * 20_000_000)
+        with pytest.raises(AmbiguousOutcome, match="no answer in time"):
+            client.create(CUSTOMERS, {("S", "1"): much})
+        given_up.set()
+        slow.join()
+    # One that waits anew for each write would have sent all of it.
+    assert len(reads) < MANY
 
 
 def endless(send, _):
@@ -354,33 +410,10 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again(server):
 # Certificates
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *(
-                "-subj",
-                "/CN=localhost",
-                "-addext",
-                "subjectAltName=DNS:localhost,DNS:upwell.test",
-            ),
-            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
 def test_an_encrypted_address_of_this_machine_obeys_the_bundle(
     server, certificate, monkeypatch
 ):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-
-    with RawServer(lambda send, _: send(WHOLE), context) as encrypted:
+    with RawServer(lambda send, _: send(WHOLE), tls(certificate)) as encrypted:
         address = encrypted.url.replace("http://127.0.0.1", "https://localhost")
         monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
         with pytest.raises(AmbiguousOutcome, match="certificate was not accepted"):
@@ -393,8 +426,7 @@ def test_an_encrypted_address_of_this_machine_obeys_the_bundle(
 def test_an_address_elsewhere_is_reached_by_the_proxy_of_the_environment(
     server, certificate, monkeypatch, scheme
 ):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    context = tls(certificate)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
