@@ -13,6 +13,11 @@ import sys
 import traceback
 from typing import NoReturn
 
+from target_upwell.printable import one_line
+
+MOST_LOGGED_CHARACTERS = 10_000
+"""Of a line: a dry run shows values whole."""
+
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 logger = logging.getLogger("target-upwell")
@@ -54,7 +59,6 @@ def _run() -> int:
         ConfigurationError,
         TargetUpwellError,
     )
-    from target_upwell.reporting.log_lines import OneLine  # noqa: PLC0415
     from target_upwell.target import TargetUpwell  # noqa: PLC0415
 
     wrong_level = _wrong_level()
@@ -62,7 +66,7 @@ def _run() -> int:
         # Sets up logging.
         command = TargetUpwell.cli
         for handler in logging.getLogger().handlers:
-            handler.addFilter(OneLine())
+            handler.addFilter(in_one_line)
         if wrong_level:
             raise ConfigurationError([wrong_level])
         return command.main(standalone_mode=False) or 0
@@ -93,3 +97,13 @@ def _wrong_level() -> str:
         return ""
     del os.environ[variable]
     return f"{variable}: must be {', '.join(_LEVELS[:-1])} or {_LEVELS[-1]}"
+
+
+def in_one_line(record: logging.LogRecord) -> bool:
+    """Make whatever is logged one short printable line, the SDK's own lines too."""
+    message = record.getMessage()
+    line = one_line(message, MOST_LOGGED_CHARACTERS)
+    # What is one already stays: structured logs take a metric from its arguments.
+    if line != message:
+        record.msg, record.args = line, None
+    return True

@@ -64,8 +64,16 @@ def _records_of(address: object, root: str) -> Iterator[dict[str, Any]]:
     try:
         with _opened(_real_path(address, root, place), place) as file:
             for number, line in numbered_lines(_chunks(file, place), place):
-                if line.strip():
-                    yield _record(line, f"line {number} of {place}")
+                if not line.strip():
+                    continue
+                try:
+                    record = json_codec.decode(line)
+                except NotJSON as error:
+                    why = f"is not valid JSON: {error}"
+                    raise RunError(f"line {number} of {place} {why}") from None
+                if not isinstance(record, dict):
+                    raise RunError(f"line {number} of {place} is not a record")
+                yield record
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise RunError(
             f"{place} is not a whole gzip file; have the tap write it again"
@@ -120,16 +128,6 @@ def _chunks(file: IO[bytes], place: str) -> Iterator[bytes]:
         file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
     while chunk := file.read(CHUNK_BYTES):
         yield chunk
-
-
-def _record(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        record = json_codec.decode(line)
-    except NotJSON as error:
-        raise RunError(f"{place} is not valid JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise RunError(f"{place} is not a record")
-    return record
 
 
 def _without_secrets(address: object) -> object:

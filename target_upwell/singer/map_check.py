@@ -82,13 +82,7 @@ def check_definition(
 def unknown_names(
     definition: Mapping[str, Any], columns: Iterable[str], functions: Iterable[str]
 ) -> list[Unknown]:
-    """Return the names in a map's expressions that nothing goes by.
-
-    Args:
-        definition: The map as the user wrote it; `check_definition` has accepted it.
-        columns: The properties of the stream's SCHEMA.
-        functions: What expressions can call.
-    """
+    """Return the names that nothing goes by in the expressions of a checked map."""
     known, callable_names = [*columns], [*functions]
     names = {*known, *_ALWAYS, *callable_names}
     found: dict[Unknown, None] = {}
@@ -152,7 +146,7 @@ def why_unknown(
         stream: Its name in the source.
         alias: Its name after its stream map.
         wanted: The name that it would have to have.
-        stream_maps: All stream maps, as the user wrote them.
+        stream_maps: All stream maps.
         arrived: The streams that arrived.
     """
     if alias != stream:

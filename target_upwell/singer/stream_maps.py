@@ -15,6 +15,7 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform
 
 from target_upwell.exceptions import Invalid, MappingError, RunError
+from target_upwell.printable import one_line
 from target_upwell.singer.map_check import (
     FILTER,
     SOURCE,
@@ -34,7 +35,6 @@ FIRST_RECORDS = 200
 """Records that are asked for a name which an open SCHEMA does not list."""
 
 _MAX_UNKNOWN_SHOWN = 3
-_MAX_REASON_CHARACTERS = 300
 _MAX_KEY_CHARACTERS = 40
 
 
@@ -42,24 +42,17 @@ class StreamMapping:
     """The way of one source stream's records through one stream map.
 
     Attributes:
-        source: As given.
         stream: The stream's name after the map.
         removes: The map lets no record through.
         schema: The JSON schema of what the map gives.
-        key_properties: The key properties of what the map gives.
+        key_properties: Those of what the map gives.
         written: The properties that the user wrote into the map.
     """
 
     def __init__(
         self, stream_map: StreamMap, source: Source, definition: Mapping[str, Any]
     ) -> None:
-        """Prepare it.
-
-        Args:
-            stream_map: The SDK's map.
-            source: The stream that its records come from.
-            definition: What the user wrote: expressions by property.
-        """
+        """Find the names in what the user wrote that the source does not have."""
         self.source = source
         self.stream: str = stream_map.stream_alias
         self.removes = isinstance(stream_map, RemoveRecordTransform)
@@ -145,16 +138,11 @@ class StreamMapping:
             written = [n for n, e in self._expressions.items() if e == expression]
             where = f" in {written[0]}: {expression}" if written else ""
         kind = type(cause).__name__
-        reason = f"stream map: an expression failed with {kind}{words}{where}"
-        return reason[:_MAX_REASON_CHARACTERS]
+        return one_line(f"stream map: an expression failed with {kind}{words}{where}")
 
 
 def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]:
     """Register a stream by its SCHEMA message and return the ways of its records.
-
-    Args:
-        mapper: The SDK's mapper, which holds the user's stream maps.
-        source: The stream.
 
     Raises:
         RunError: A stream map can't work with this SCHEMA, or either is broken.
@@ -171,8 +159,7 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
     except MappingError as error:
         raise RunError(f"stream {stream!r}, stream map: {error}") from None
     except (StreamMapConfigError, MapExpressionError) as error:
-        words = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
-        raise RunError(f"stream {stream!r}: {words}") from None
+        raise RunError(f"stream {stream!r}: {one_line(str(error))}") from None
     except Exception as error:  # noqa: BLE001 - hostile schemas, empty expressions
         raise RunError(
             f"stream {stream!r}: its SCHEMA or its stream map can't be used "

@@ -8,7 +8,7 @@ import pytest
 from singer_sdk import metrics
 from target_command import record, run_target, schema, state
 
-from target_upwell.reporting.log_lines import OneLine
+from target_upwell.cli import in_one_line
 
 NASTY = "\x1b[31mred\x1b[0m\nERROR forged | line\r\u202e" + "x" * 50_000
 
@@ -65,6 +65,6 @@ def test_metrics_stay_what_structured_logs_are_made_of():
     logged = logging.LogRecord(
         "singer_sdk.metrics", logging.INFO, __file__, 1, "METRIC: %s", (point,), None
     )
-    assert OneLine().filter(logged)
+    assert in_one_line(logged)
     assert logged.args == (point,)
     assert "\n" not in logged.getMessage()
