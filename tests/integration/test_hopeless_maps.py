@@ -71,7 +71,7 @@ HOPELESS = {
     ),
     "two of one name": (
         {**NUMBER, "NAME": "company", "Name": "email"},
-        ["stream 'erp'", "'NAME', 'Name'", "keep one of them"],
+        ["stream 'erp'", "'NAME', 'Name'", "keep one in the stream map"],
     ),
     "no expression": (
         {**WHOLE, "name": "company +"},
