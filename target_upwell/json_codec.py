@@ -26,12 +26,12 @@ MOST_DIGITS = 4300
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
-
-class _State(msgspec.Struct):
-    value: msgspec.Raw = msgspec.Raw()
-
-
-_state_decoder = msgspec.json.Decoder(_State)
+_UNREADABLE = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    ArithmeticError,
+)
 
 _one_at_a_time = threading.Lock()
 """While msgspec learns a type, another thread that uses it crashes the process."""
@@ -48,12 +48,7 @@ def decode(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """
     try:
         value = _decoder.decode(text)
-    except (
-        msgspec.DecodeError,
-        UnicodeDecodeError,
-        RecursionError,
-        ArithmeticError,
-    ):
+    except _UNREADABLE:
         value = _decode_leniently(text)
     if text.count(b"[") + text.count(b"{") > MOST_LEVELS and _too_deep(value):
         raise NotJSON("it is nested too deeply")
@@ -84,20 +79,13 @@ def _whole_number(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= MOST_DIGITS else Decimal(digits)
 
 
-def _too_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Return whether a value has more than `MOST_LEVELS` levels."""
-    level, levels = [value], 0
-    while level and levels <= MOST_LEVELS:
-        levels += 1
-        level = [
-            member
-            for container in level
-            if isinstance(container, dict | list)
-            for member in (
-                container.values() if isinstance(container, dict) else container
-            )
-        ]
-    return levels > MOST_LEVELS
+def _too_deep(value: Any, room: int = MOST_LEVELS) -> bool:  # noqa: ANN401
+    """Return whether lists and objects are nested deeper than there is room for."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return not room or any(_too_deep(member, room - 1) for member in value)
 
 
 def decode_as(kind: Any, text: bytes) -> Any:  # noqa: ANN401 - any type
@@ -111,7 +99,7 @@ def decode_as(kind: Any, text: bytes) -> Any:  # noqa: ANN401 - any type
         decoder = _decoder_of(kind)
     try:
         return decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
+    except _UNREADABLE:
         raise NotJSON("it is not what was expected") from None
 
 
@@ -131,6 +119,10 @@ def encode_leniently(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     return text.encode()
 
 
+class _State(msgspec.Struct):
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
 def state_value(line: bytes, decoded: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Return the value of a STATE message exactly as the tap wrote it.
 
@@ -139,7 +131,6 @@ def state_value(line: bytes, decoded: Any) -> bytes:  # noqa: ANN401 - any JSON 
         decoded: The value, decoded; encoded again where `line` needed leniency.
     """
     try:
-        raw = bytes(_state_decoder.decode(line).value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return bytes(decode_as(_State, line).value)
+    except NotJSON:
         return encode_leniently(decoded)
-    return raw or b"null"

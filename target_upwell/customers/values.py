@@ -79,11 +79,7 @@ def _cut(written: str) -> str:
 
 
 def checked(value: str) -> str:
-    """Return the text if PostgreSQL and UTF-8 can hold it.
-
-    Raises:
-        Invalid: It holds U+0000, or half of a surrogate pair.
-    """
+    """Return the text if PostgreSQL and UTF-8 can hold it."""
     if "\x00" in value:
         raise Invalid("text with the character U+0000 can't be kept")
     if not value.isascii():
@@ -95,11 +91,7 @@ def checked(value: str) -> str:
 
 
 def text(value: object) -> str | None:
-    """Return text without surrounding white space; blank is null, numbers are text.
-
-    Raises:
-        Invalid: Neither text nor a number, or text that can't be stored.
-    """
+    """Return text without surrounding white space; blank is null, numbers are text."""
     if isinstance(value, str):
         stripped = value.strip()
         if stripped.isascii() and "\x00" not in stripped:  # almost all text
@@ -113,11 +105,7 @@ def text(value: object) -> str | None:
 
 
 def number_text(value: float | Decimal) -> str:
-    """Write a number without an exponent and without trailing zeros of a fraction.
-
-    Raises:
-        Invalid: NaN, an infinity, or a number that would fill a page.
-    """
+    """Write a number without an exponent and without trailing zeros of a fraction."""
     if isinstance(value, int) and value.bit_length() <= _INT64_BITS:  # almost all
         return str(value)
     # repr() gives the shortest digits that are this float; Decimal(float) does not.
@@ -131,11 +119,7 @@ def number_text(value: float | Decimal) -> str:
 
 
 def whole_number(value: object) -> int | None:
-    """Return an integer from a number or text that stands for one.
-
-    Raises:
-        Invalid: No number, or one with a fraction.
-    """
+    """Return an integer from a number or text that stands for one."""
     if type(value) is int and value.bit_length() <= _INT64_BITS:
         return value
     written = text(value)
@@ -148,11 +132,7 @@ def whole_number(value: object) -> int | None:
 
 
 def email(value: object) -> str | None:
-    """Return an e-mail address.
-
-    Raises:
-        Invalid: Not one `@` between two non-empty parts without white space.
-    """
+    """Return an e-mail address."""
     address = text(value)
     if address is not None and not _EMAIL.fullmatch(address):
         raise Invalid(
@@ -165,9 +145,6 @@ def emails(value: object) -> list[str] | None:
     """Return e-mail addresses from a list, or from text with commas or semicolons.
 
     An empty list stays one: it says that there are none.
-
-    Raises:
-        Invalid: One of them is no e-mail address, or the value is no list of them.
     """
     if isinstance(value, str):
         written = value.strip()
@@ -192,11 +169,7 @@ def emails(value: object) -> list[str] | None:
 
 
 def from_json(written: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Read JSON text, its fractions as decimals.
-
-    Raises:
-        Invalid: It is no JSON.
-    """
+    """Read JSON text, its fractions as decimals."""
     try:
         return json.loads(written, parse_float=Decimal)
     except (ValueError, RecursionError, InvalidOperation):
@@ -208,9 +181,6 @@ def json_value(value: Any, room: int = MAX_NESTING) -> Any:  # noqa: ANN401 - li
 
     Dates and times become ISO text. Decimals stay, for the encoder to write as
     numbers.
-
-    Raises:
-        Invalid: NaN, an infinity, U+0000, nesting too deep, or a foreign type.
     """
     if isinstance(value, str):
         return checked(value)
