@@ -105,14 +105,10 @@ class TargetUpwell(ConfiguredTarget):
         file_input: IO[str] | None = None,
         check: bool = False,
     ) -> int:
-        """Run the command, and return its exit code.
+        """Run the command, describe the target or check the account.
 
-        Args:
-            about: Describe the target instead.
-            about_format: How to write the description.
-            config: The configuration.
-            file_input: Where messages come from, if not from standard input.
-            check: Look at the account instead, and write nothing.
+        Returns:
+            The exit code.
 
         Raises:
             TargetUpwellError: What went wrong.

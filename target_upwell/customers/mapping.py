@@ -62,9 +62,9 @@ class CustomerMapping:
     """Maps the records of one stream to customer inputs.
 
     Args:
-        stream: The stream's name, for messages.
-        properties: Names in the stream's SCHEMA after its stream map.
-        key_properties: The stream's key properties after its stream map.
+        stream: Its name, for messages.
+        properties: Names in its SCHEMA after its stream map.
+        key_properties: Its key properties after its stream map.
         source_system: `sourceSystem` of records that bring none.
         unmapped: What becomes of properties that match no customer property.
         open_schema: The SCHEMA lists no properties, so nothing can be told from it.
@@ -272,22 +272,14 @@ class CustomerMapping:
 def check_written(
     stream: str, written: Iterable[str], key_properties: Sequence[str]
 ) -> None:
-    """Check the properties that the user wrote into a stream map, by their names.
-
-    Args:
-        stream: The stream's name, for messages.
-        written: The names.
-        key_properties: The stream's key properties after its stream map.
+    """Check the names of properties that the user wrote into a stream map.
 
     Raises:
         MappingError: One matches no customer property: every record would lose it.
     """
     for name in written:
-        if (
-            folded(name) in _BY_FOLDED_NAME
-            or name in key_properties
-            or name.startswith(SINGERS_OWN)
-        ):
+        is_kept = name in key_properties or name.startswith(SINGERS_OWN)
+        if is_kept or _target_of(name):
             continue
         near = nearest(name, _RULES)
         meant = f"did you mean {' or '.join(map(shown, near))}?" if near else ""
@@ -330,9 +322,8 @@ def _name_in(record: Mapping[str, Any], target: str) -> str | None:
     """Return the name in a record that matches a property, the exact one first."""
     if target in record:
         return target
-    wanted = folded(target)
-    matching = (n for n in record if isinstance(n, str) and folded(n) == wanted)
-    return next(matching, None)
+    names = (name for name in record if isinstance(name, str))
+    return next((name for name in names if _target_of(name) == target), None)
 
 
 def _quoted(parts: Iterable[object]) -> str:
