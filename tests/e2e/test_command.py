@@ -292,14 +292,7 @@ def test_all_wrong_values_are_named_at_once(tmp_path):
     ("name", "value", "words"),
     [
         ("api_key", f"{KEY}\n", "can't be sent in a header"),
-        ("api_url", "http://upwell.example/api/rest", "must be https"),
-        ("api_url", f"https://upwell.example/?key={KEY}", "without ?"),
         ("dry_run", "ture", "TARGET_UPWELL_DRY_RUN must be true or false"),
-        (
-            "batch_size_rows",
-            "many",
-            "TARGET_UPWELL_BATCH_SIZE_ROWS must be a whole number",
-        ),
         ("max_rejects", "5", "needs rejects_path"),
     ],
 )
