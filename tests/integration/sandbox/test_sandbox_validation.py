@@ -65,8 +65,8 @@ FAULTS = [
         {"addresses": {"data": [{"type": "HOME"}]}},
         ".addresses.data[0].type",
         (
-            "expected one of the values ['ADDRESS_BOOK'] for type 'AddressTypesEnum', but "
-            "found 'HOME'"
+            "expected one of the values ['ADDRESS_BOOK'] for type 'AddressTypesEnum', "
+            "but found 'HOME'"
         ),
     ),
     (
