@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
+import contextlib
 
 import pytest
+from replying_server import ReplyingServer
 from target_command import run_target
 
 from target_upwell.api.check import NO_COLUMN
@@ -158,53 +157,21 @@ def test_field_policies_are_told(account):
 # Servers that would carry out whatever they are sent
 
 
-class _Matching(http.server.BaseHTTPRequestHandler):
-    """Takes every request as if it matched a customer."""
+@contextlib.contextmanager
+def matching(answer):
+    """Run a server that takes every request as if it matched a customer.
 
-    def do_POST(self):
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.sent.append((f"{self.command} {self.path}", request))
-        reply = self.server.answer(self.path, request)
-        answer = json.dumps(reply).encode()
-        self.send_response(400 if "error" in reply else 200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+    Gives it, and a list of what it was sent.
+    """
+    sent = []
 
-    def do_PUT(self):
-        self.do_POST()
+    def reply(method, path, request):
+        sent.append((f"{method} {path}", request))
+        given = answer(path, request)
+        return 400 if "error" in given else 200, given
 
-    def log_message(self, *_):
-        pass
-
-
-class Matching:
-    """The server, in the place of a sandbox."""
-
-    api_key = "uk_live_4711secret"
-
-    def __init__(self, answer):
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Matching)
-        self._server.answer = answer
-        self._server.sent = self.sent = []
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def env(self, source_system):
-        return {
-            "TARGET_UPWELL_API_URL": self.url,
-            "TARGET_UPWELL_API_KEY": self.api_key,
-            "TARGET_UPWELL_SOURCE_SYSTEM": source_system,
-        }
+    with ReplyingServer(reply) as server:
+        yield server, sent
 
 
 CUSTOMER = {"id": "cus_1", "sourceSystem": "TMSEZ", "sourceSystemId": "1", "name": "A"}
@@ -249,12 +216,12 @@ def replies(*, found=True, rows=1, related=1):
     ],
 )
 def test_a_server_that_takes_all_as_a_match_is_sent_nothing_to_write(answers, words):
-    with Matching(answers) as server:
+    with matching(answers) as (server, sent):
         found = check(server)
     assert found.code == 1
     assert has(found.bad, words)
-    assert server.sent
-    assert not [sent for sent in server.sent if could_write(*sent)]
+    assert sent
+    assert not [one for one in sent if could_write(*one)]
 
 
 def refusing_names(path, request):
@@ -269,10 +236,10 @@ def refusing_names(path, request):
 
 
 def test_what_is_sent_about_columns_could_not_be_carried_out():
-    with Matching(refusing_names) as server:
+    with matching(refusing_names) as (server, sent):
         found = check(server)
     assert has(found.bad, "collectorId can't be updated")
     assert has(found.good, "columns that can be updated", "metadata")
-    names = {name for _, request in server.sent for name in request.get("input", {})}
+    names = {name for _, request in sent for name in request.get("input", {})}
     assert names == {NO_COLUMN, *CUSTOMERS.update.columns}.difference(CUSTOMERS.key)
-    assert not [sent for sent in server.sent if could_write(*sent)]
+    assert not [one for one in sent if could_write(*one)]

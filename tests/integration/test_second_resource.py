@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import threading
 
 import pytest
 from answering_server import DEFAULTS
 from carriers import CARRIERS, CarrierAccount, CarrierLoader, CarrierSink
+from replying_server import ReplyingServer
 
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
@@ -32,39 +32,12 @@ from target_upwell.upsert.updates import Updates
 ROWS = 4
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, reply = self.server.account.answer(self.command, self.path, body)
-        content = json.dumps(reply).encode()
-        self.send_response(status)
-        if status == 429:
-            self.send_header("Retry-After", "0")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def do_PUT(self):
-        self.do_POST()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def account():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.account = account = CarrierAccount()
-    account.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield account
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    account = CarrierAccount()
+    with ReplyingServer(account.answer) as server:
+        account.url = server.url
+        yield account
 
 
 class CarrierRun:

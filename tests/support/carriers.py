@@ -6,7 +6,6 @@ What a second resource of the target would bring: its description, a loader and 
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from functools import partial
 from typing import TypedDict
@@ -163,9 +162,8 @@ class CarrierAccount:
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
 
-    def answer(self, method, path, body):
+    def answer(self, method, path, request):
         """Answer a request: its status, and the reply."""
-        request = json.loads(body)
         with self._lock:
             self.asked.append(f"{method} {path}")
             if self.faults.get(path):
