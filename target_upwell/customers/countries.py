@@ -33,43 +33,38 @@ that ISO leaves to its users: Upwell decides."""
 
 _ALIASES = {
     "AE": "UAE, Emirates",
-    "AU": "Commonwealth of Australia",
     "BA": "Bosnia",
-    "BN": "Brunei Darussalam",
     "BQ": "Bonaire, Bonaire Saint Eustatius and Saba",
     "BO": "Plurinational State of Bolivia",
-    "BS": "Commonwealth of the Bahamas",
     "CD": "Democratic Republic of the Congo, DR Congo, DRC, DRC Congo",
-    "CG": "Congo, Republic of the Congo, Congo Republic",
+    "CG": "Republic of the Congo, Congo Republic",
     "CH": "Swiss Confederation",
     "CI": "Ivory Coast",
     "CN": "People's Republic of China, PRC, PR China, Mainland China",
-    "CV": "Cabo Verde",
     "CZ": "Czech Republic, Ceska Republika, Tschechische Republik, Republica Checa",
-    "DM": "Commonwealth of Dominica",
-    "DO": "Dominican Republic, Rep Dominicana",
+    "DO": "Rep Dominicana",
     "FK": "Falkland Islands Malvinas",
     "FM": "Federated States of Micronesia, Fed Sts Micronesia",
     "FR": "French Republic",
     "GB": (
-        "UK, Great Britain, Britain, England, Scotland, Wales, GB UK, "
+        "Great Britain, Britain, England, Scotland, Wales, GB UK, "
         "United Kingdom of Great Britain and Northern Ireland, Gran Bretaña, "
         "Grande-Bretagne, Großbritannien, Groot-Brittannië, Gran Bretagna, "
         "Grã-Bretanha, Inglaterra, Angleterre, Inghilterra, Engeland, Anglia"
     ),
     "GR": "Hellenic Republic",
-    "HK": "Hong Kong, Hong Kong SAR",
+    "HK": "Hong Kong",
     "IE": "Eire, Irish Republic",
     "IL": "State of Israel",
     "IT": "Italian Republic",
     "KG": "Kyrgyz Republic",
-    "KP": "Democratic People's Republic of Korea, DPRK, North Korea",
-    "KR": "Republic of Korea, Korea Republic, South Korea, ROK",
+    "KP": "Democratic People's Republic of Korea, DPRK",
+    "KR": "Republic of Korea, Korea Republic, ROK",
     "KW": "State of Kuwait",
     "LA": "Lao People's Democratic Republic, Lao PDR",
     "MK": "Macedonia, Former Yugoslav Republic of Macedonia",
-    "MM": "Burma, Myanmar",
-    "MO": "Macao, Macau, Macao SAR, Macau SAR",
+    "MM": "Burma",
+    "MO": "Macao, Macau, Macau SAR",
     "MX": "Mejico, Estados Unidos Mexicanos, United Mexican States",
     "NL": "Holland, Holanda, Hollande, Olanda, Nizozemí",
     "PS": "Palestine, State of Palestine, Occupied Palestinian Territory",
@@ -88,14 +83,14 @@ _ALIASES = {
     "TZ": "United Republic of Tanzania",
     "UM": "US Minor Outlying Islands",
     "US": (
-        "USA, US of A, United States of America, Estados Unidos de América, EEUU, "
+        "US of A, United States of America, Estados Unidos de América, EEUU, "
         "EE UU, EUA, EU de América, Estados Unidos da América, États-Unis d'Amérique, "
         "Vereinigte Staaten von Amerika, Verenigde Staten van Amerika, "
         "Stati Uniti d'America, Stany Zjednoczone Ameryki, Spojené státy americké"
     ),
     "VA": "Holy See, Vatican, Vatican City State",
-    "VG": "British Virgin Islands, BVI",
-    "VI": "US Virgin Islands, USVI, Virgin Islands of the US",
+    "VG": "BVI",
+    "VI": "USVI, Virgin Islands of the US",
 }
 """What people write beside CLDR's names."""
 
@@ -113,7 +108,9 @@ _ABBREVIATIONS = {
     "us": "unitedstates",
     **dict.fromkeys(("and", "of", "the"), ""),
 }
-_STATES = frozenset({"duchy", "kingdom", "principality", "republic", "sultanate"})
+_STATES = frozenset(
+    ("commonwealth", "duchy", "kingdom", "principality", "republic", "sultanate")
+)
 _FORMS = _STATES.union(
     ("arab", "bolivarian", "democratic", "federal", "federative", "grand"),
     ("hashemite", "islamic", "oriental", "peoples", "socialist"),
