@@ -87,28 +87,12 @@ class CustomersStream:
             row.key = self.mapping.source_key(record)
             return row
         key = CUSTOMERS.key_of(customer_input)
-        return Row(
-            source=self._source,
-            record=raw,
-            name=f"{STREAM} {key[1]}",
-            key=key,
-            input=customer_input,
-            body=body,
-            invalid=None,
-        )
+        return Row(self._source, raw, f"{STREAM} {key[1]}", key, customer_input, body)
 
     def reject(self, raw: dict[str, Any], name: str, reason: Invalid) -> Row:
         """Return the row of a record that can't become a customer."""
-        return Row(
-            source=self._source,
-            record=raw,
-            name=name,
-            key=None,
-            input=None,
-            body=b"",
-            invalid=str(reason),
-            size=len(json_codec.encode_leniently(raw)),
-        )
+        size = len(json_codec.encode_leniently(raw))
+        return Row(self._source, raw, name, invalid=str(reason), size=size)
 
 
 class CustomersSink(BatchSink):

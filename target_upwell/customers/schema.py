@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -65,7 +64,7 @@ class Property:
     kind: Kind
     readable: bool = False
 
-    @cached_property
+    @property
     def updatable(self) -> bool:
         """A column, which an update's `input` takes; relations it does not."""
         return self.kind not in _RELATIONS
@@ -156,22 +155,12 @@ CUSTOMERS = Resource(
 )
 """SEEN in Upwell's reference; the shapes of the replies too."""
 
-ADDRESS_MEMBERS = (
-    "city",
-    "companyName",
-    "country",
-    "name",
-    "phoneNumber",
-    "stateOrProvince",
-    "streetLine1",
-    "streetLine2",
-    "type",
-    "zipOrPostalCode",
-)
-
 SCHEMA: dict[str, Any] = json.loads(
     resources.files(__package__).joinpath("customer.schema.json").read_text("utf-8")
 )
+
+_ADDRESSES = SCHEMA["properties"]["addresses"]["properties"]["data"]
+ADDRESS_MEMBERS = tuple(sorted(_ADDRESSES["items"]["properties"]))
 
 
 def as_new(customer_input: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,10 +42,10 @@ class Row:
     source: Source
     record: Any
     name: str
-    key: SourceKey | None
-    input: dict[str, Any] | None
-    body: bytes
-    invalid: str | None
+    key: SourceKey | None = None
+    input: dict[str, Any] | None = None
+    body: bytes = b""
+    invalid: str | None = None
     size: int = 0
 
     def __post_init__(self) -> None:
