@@ -186,7 +186,7 @@ class AppendedFile:
 
     def _torn_line(self, file: int, size: int) -> int | None:
         """Return where the last line begins, if it is a torn one of this program's."""
-        with mmap.mmap(file, size, access=mmap.ACCESS_READ) as content:
+        with mmap.mmap(file, size, mmap.MAP_PRIVATE, mmap.PROT_READ) as content:
             start = content.rfind(b"\n") + 1
             head = content[start : start + MOST_BEGINNING_BYTES]
             if not any(head.startswith(o) or o.startswith(head) for o in self._own):
@@ -237,7 +237,7 @@ def _lines_backwards(path: Path, tail_bytes: int) -> Iterator[bytes]:
         first = max(0, end - tail_bytes)
         if not end:  # which can't be mapped
             return
-        with mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ) as content:
+        with mmap.mmap(file.fileno(), end, mmap.MAP_PRIVATE, mmap.PROT_READ) as content:
             while (newline := content.rfind(b"\n", first, end)) >= 0:
                 yield content[newline + 1 : end]
                 end = newline
