@@ -333,6 +333,7 @@ CHAPTERS = (
 )
 
 
+@pytest.mark.timeout(600)  # some twenty runs of Meltano, one after the other
 def test_a_pipeline_lives_and_every_documented_command_of_meltano_works(
     pipeline, subtests
 ):
