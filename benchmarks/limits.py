@@ -179,7 +179,7 @@ def faults() -> list[list[Any]]:
 
 
 def measure() -> list[list[Any]]:
-    """Measure all of it, in three minutes or so."""
+    """Measure all of it."""
     return [*by_the_second(), *others(), *updates(), *faults()]
 
 
