@@ -22,6 +22,7 @@ cat >>pyproject.toml <<END
 [tool.mutmut]
 source_paths = ["target_upwell"]
 only_mutate = ["$file"]
+also_copy = ["docs"]
 pytest_add_cli_args_test_selection = [$quoted]
 # Warnings are errors in a test run, and mutmut has some of its own.
 pytest_add_cli_args = ["-x", "-p", "no:cacheprovider", "-W", "default"]

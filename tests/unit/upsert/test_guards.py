@@ -96,8 +96,19 @@ def test_the_documentation_shows_the_line_as_it_is():
 
 def test_too_many_changes_are_named_too():
     why = stop_of(Guards(CUSTOMERS, 10, 100), 200, [[]] * 21)
-    for words in ("21 of the 200", "10%", "max_updated_percent"):
-        assert words in why
+    assert why == (
+        "this run would change 21 of the 200 existing customers that it has looked up, "
+        "more than 10%: check the source, or raise max_updated_percent"
+    )
+
+
+def test_in_a_dry_run_nothing_waits_or_stops_and_the_reason_is_kept():
+    guards = Guards(CUSTOMERS, 100, 20, dry_run=True)
+    assert verdict_of(guards, 50, [["emailAddress"]] * 30) == ("", False)
+    assert guards.stop == ""
+    assert verdict_of(guards, 50, []) == ("", False)
+    assert stop_at_the_end_of(guards) == ""
+    assert guards.stop.startswith("emailAddress: this run would empty it for 30 of ")
 
 
 @pytest.mark.parametrize(("looked_up", "cleared"), [(19, 19), (100, 19), (1000, 200)])

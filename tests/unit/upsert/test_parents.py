@@ -61,6 +61,17 @@ def test_only_the_first_who_waits_for_a_parent_looks_it_up(parents):
     assert set(parents.waiting_children(PARENT)) == {CHILD, OTHER}
 
 
+def test_a_child_whose_newer_version_is_not_loaded_waits_again_as_before(parents):
+    parents.add(CHILD, PARENT, 7)
+    before = parents.resolve(CHILD)
+    assert (bool(parents), parents.waiting_children(PARENT)) == (False, [])
+
+    parents.restore(CHILD, before)
+
+    assert (bool(parents), parents.waiting_children(PARENT)) == (True, [CHILD])
+    assert parents.waiting(CHILD) == Waiting(PARENT, 7)
+
+
 def test_whom_a_child_bills_to_at_present_is_remembered(parents):
     parents.add(CHILD, PARENT, 1)
     parents.note(CHILD, "cus_former", "cus_c")
