@@ -145,7 +145,8 @@ class Scheduler:
         with self._changed:
             self.check()
             while self._under_way or self._due:
-                self._wait_and_check()
+                self._wait()
+                self.check()
 
     def finish(self) -> None:
         """Write the last STATE of a stream that came to its end.
@@ -222,7 +223,8 @@ class Scheduler:
         """Start a task, after those that are due and those that hold its keys."""
         self.check()
         while not self._may_start(task.keys):
-            self._wait_and_check()
+            self._wait()
+            self.check()
         self._start(task)
 
     def _may_start(self, keys: AbstractSet[Hashable]) -> bool:
@@ -295,7 +297,3 @@ class Scheduler:
 
     def _wait(self) -> None:
         self._changed.wait(SECONDS_BETWEEN_LOOKS)
-
-    def _wait_and_check(self) -> None:
-        self._wait()
-        self.check()
