@@ -1,4 +1,4 @@
-"""A page of the account costs the same in an account of 100,000 customers."""
+"""A page of the account costs the same however many customers there are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from target_upwell.sandbox.account.journal import Journal
 from target_upwell.sandbox.account.store import Store
 from target_upwell.sandbox.page.catalog import PAGE_ROWS, Catalog
 
-MANY = 100_000
+MANY = 10_000
 LAST_PAGE = MANY // PAGE_ROWS
 CUSTOMER = (
     "INSERT INTO customers (number, id, created_at, updated_at, balance,"
@@ -68,7 +68,7 @@ def plans(store):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sought", ["", "99999", "nobody at all", "n 9 8 7"])
+@pytest.mark.parametrize("sought", ["", "9999", "nobody at all", "n 9 8 7"])
 @pytest.mark.parametrize("page", [1, LAST_PAGE])
 def test_customers_are_read_in_the_order_of_an_index(plans, sought, page):
     steps = plans(lambda catalog: catalog.customers(sought, page))
@@ -142,4 +142,4 @@ def test_a_page_holds_no_more_rows_than_it_has_room_for(store):
 
     assert len(catalog.customers("n", 7).rows) == PAGE_ROWS
     assert len(catalog.requests(7, refused=False).rows) == PAGE_ROWS
-    assert catalog.customers("99999", 1).total == 1
+    assert catalog.customers("9999", 1).total == 1

@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from share import share
 
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.exceptions import GuardStop
 from target_upwell.upsert.guards import FEWEST_CONCERNED, FEWEST_LOOKED_UP, Guards
 from target_upwell.upsert.plan import Change
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(
+    max_examples=share(full=100, part=30),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 BATCHES = st.lists(
     st.integers(1, 80).flatmap(
         lambda rows: st.tuples(
