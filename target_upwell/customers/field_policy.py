@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
+from target_upwell.customers.names import nearest
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT, PROPERTIES
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def problems(
         yield f"field_policy: {BILL_TO!r} and {PARENT!r} are one property; keep one"
     for name, policy in field_policy.items():
         if name not in _READABLE:
-            near = get_close_matches(name, _READABLE, n=1)
+            near = nearest(name, _READABLE)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             yield f"field_policy: {name[:40]!r} is not a customer property{hint}"
         elif name in CUSTOMERS.key:
