@@ -5,6 +5,7 @@ The one place that the scheduler hands outcomes to.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,37 +18,35 @@ if TYPE_CHECKING:
     from target_upwell.reporting.sync_log import SyncLog
 
 
+@dataclass(frozen=True)
 class Recorder:
     """Hands outcomes on to whom they concern; threads share it.
 
     It raises `RunError` where a file can't be written.
     """
 
-    def __init__(
-        self, report: Report, drift: Drift, rejects: Rejects, sync_log: SyncLog
-    ) -> None:
-        self._report = report
-        self._drift = drift
-        self._rejects = rejects
-        self._sync_log = sync_log
+    report: Report
+    drift: Drift
+    rejects: Rejects
+    sync_log: SyncLog
 
     def record(self, outcomes: Outcomes) -> None:
         """Take what became of records; once `sync` returns it is on the disk."""
-        self._report.count(outcomes)
-        self._drift.never_shown(outcomes.never_shown)
-        self._drift.record(outcomes.drift)
-        self._sync_log.record(outcomes.counted)
+        self.report.count(outcomes)
+        self.drift.never_shown(outcomes.never_shown)
+        self.drift.record(outcomes.drift)
+        self.sync_log.record(outcomes.counted)
 
     def reject(self, rejects: Sequence[Reject]) -> None:
         """Take the rejects of one batch, or raise `TooManyRejects`."""
-        self._report.count_rejects(rejects)
-        self._rejects.record(rejects)
+        self.report.count_rejects(rejects)
+        self.rejects.record(rejects)
 
     def sync(self) -> None:
         """Wait until all that was recorded is on the disk."""
-        self._sync_log.sync()
+        self.sync_log.sync()
 
     @property
     def only_rejects(self) -> int:
         """How many records were rejected, if nothing else has come up to now."""
-        return self._report.only_rejects()
+        return self.report.only_rejects()
