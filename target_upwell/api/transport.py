@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 import zlib
+from contextlib import suppress
 from functools import cached_property, partial
 from http.client import HTTPException, HTTPResponse
 from importlib.metadata import version
@@ -92,7 +93,11 @@ class Transport:
             method, path = endpoint.method, url.request_uri
             connection = self._connection(url)
             _connect(connection, began + self._seconds)
-            connection.request(method, path, body, self._headers, preload_content=False)
+            # A server may refuse a body, close, and not read the rest of it.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(
+                    method, path, body, self._headers, preload_content=False
+                )
             response = connection.getresponse()
             content = _content(response)
         except AmbiguousOutcome as error:
@@ -201,7 +206,10 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Buffer) -> int | None:
         self._sock.settimeout(_left(self._ends))
-        return self._file.readinto(buffer)
+        number = self._file.readinto(buffer)
+        # What follows is the handshake, where this is a proxy's answer.
+        self._sock.settimeout(_left(self._ends))
+        return number
 
     def close(self) -> None:
         self._file.close()

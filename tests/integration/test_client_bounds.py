@@ -31,7 +31,7 @@ from urllib3.util import wait_for_read
 
 from target_upwell.api import transport
 from target_upwell.customers.schema import CUSTOMERS
-from target_upwell.exceptions import AmbiguousOutcome, RunError
+from target_upwell.exceptions import AmbiguousOutcome, RunError, TooLarge
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 WHOLE = HEAD + f"Content-Length: {len(CREATED)}\r\n\r\n{CREATED}".encode()
@@ -164,6 +164,22 @@ def test_a_server_that_reads_slowly_is_given_up_in_time(
         slow.join()
     # One that waits anew for each write would have sent all of it.
     assert len(reads) < MANY
+
+
+def test_a_refusal_that_comes_before_all_is_sent_is_understood(server):
+    def refuse():
+        with listener.accept()[0] as one:
+            one.recv(100)
+            one.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gateway = threading.Thread(target=refuse)
+        gateway.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        much = b'"%s"' % (b" " * 50_000_000)
+        with pytest.raises(TooLarge):
+            server.connect(api_url=address).client.create(CUSTOMERS, {("S", "1"): much})
+        gateway.join()
 
 
 def endless(send, _):

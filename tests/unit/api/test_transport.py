@@ -8,7 +8,7 @@ import time
 import pytest
 from urllib3.connection import HTTPConnection
 
-from target_upwell.api.transport import _connect
+from target_upwell.api.transport import _connect, _Reader
 
 
 class Connected(Exception):
@@ -35,3 +35,15 @@ def test_an_exchange_without_time_left_is_not_begun(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     with pytest.raises(TimeoutError):
         _connect(Connection("127.0.0.1"), 1000.0)
+
+
+def test_a_handshake_after_a_proxys_answer_has_only_the_seconds_that_are_left(
+    monkeypatch,
+):
+    clock = iter([1000.0, 1090.0])  # the answer takes 90 seconds of 100
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    one, other = socket.socketpair()
+    with one, other, one.makefile("rb", buffering=0) as file:
+        other.sendall(b"HTTP/1.1 200 OK")
+        _Reader(1100.0, one, file).readinto(bytearray(100))
+        assert one.gettimeout() == 10
