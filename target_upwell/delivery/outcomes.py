@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from target_upwell.printable import one_id, one_line
 
@@ -30,8 +31,10 @@ class Outcome(str, Enum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+NO_CHANGES: Mapping[str, tuple[Any, Any]] = MappingProxyType({})
+
+
+class Counted(NamedTuple):
     """One source key of a batch, and what became of it; rejects are counted apart.
 
     Attributes:
@@ -45,7 +48,7 @@ class Counted:
     outcome: Outcome
     records: int
     id: str | None = None
-    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    changes: Mapping[str, tuple[Any, Any]] = NO_CHANGES
 
 
 @dataclass(frozen=True, slots=True)

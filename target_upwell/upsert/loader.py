@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from target_upwell.customers.schema import CUSTOMERS, NAME
 from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.outcomes import (
+    NO_CHANGES,
     Counted,
     Outcome,
     Reject,
@@ -357,9 +358,9 @@ class _BatchLoad:
         outcome: Outcome,
         entry: Entry,
         held: Customer | None,
-        changes: Mapping[str, tuple[Any, Any]] | None = None,
+        changes: Mapping[str, tuple[Any, Any]] = NO_CHANGES,
     ) -> None:
         upwell_id = held["id"] if held else None
         self._outcomes.counted.append(
-            Counted(entry.key, outcome, len(entry.rows), upwell_id, changes or {})
+            Counted(entry.key, outcome, len(entry.rows), upwell_id, changes)
         )
