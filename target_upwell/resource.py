@@ -41,7 +41,6 @@ class RelatedRow:
         property: The property of a record that holds it.
         input: The key of the request for its columns.
         reply: The key of the reply that counts such rows.
-        columns: Its columns, as far as they are known.
     """
 
     property: str
@@ -55,7 +54,6 @@ class UpdateEndpoint:
     """The update of one record by its source key.
 
     Attributes:
-        endpoint: Where it is.
         input: The key of the request for the record's columns.
         columns: The columns that are documented, those of the source key included.
         free_columns: Columns that take any JSON value.
@@ -78,9 +76,6 @@ class Resource:
         singular: What one record of it is called.
         key: The properties that make the source key: the system, and the id in it.
         properties: All that an input of a bulk insert may hold.
-        bulk: Inserts many.
-        search: Finds some.
-        update: Changes the columns of one.
         deleted: The column that marks a record as deleted.
         record: The type of a record as replies show it, a `TypedDict` that has an id
             and the properties of the source key at least.

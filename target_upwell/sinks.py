@@ -64,7 +64,6 @@ class CustomersStream:
             key_properties=key_properties,
             source_system=settings.source_system,
             unmapped=settings.unmapped_properties,
-            open_schema=not schema["properties"],
             needs_name=settings.load_method != "update-only",
         )
         self._tap_schema = TapSchema(schema) if settings.validate_records else None

@@ -105,14 +105,7 @@ class TargetUpwell(ConfiguredTarget):
         file_input: IO[str] | None = None,
         check: bool = False,
     ) -> int:
-        """Run the command, describe the target or check the account.
-
-        Returns:
-            The exit code.
-
-        Raises:
-            TargetUpwellError: What went wrong.
-        """
+        """Run, describe the target or check the account; return the exit code."""
         if about:
             cls.print_about(about_format)
             return 0

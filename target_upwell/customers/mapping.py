@@ -63,11 +63,11 @@ class CustomerMapping:
 
     Args:
         stream: Its name, for messages.
-        properties: Names in its SCHEMA after its stream map.
+        properties: Names in its SCHEMA after its stream map; none can be told from a
+            SCHEMA that lists none.
         key_properties: Its key properties after its stream map.
         source_system: `sourceSystem` of records that bring none.
         unmapped: What becomes of properties that match no customer property.
-        open_schema: The SCHEMA lists no properties, so nothing can be told from it.
         needs_name: Customers may have to be created, which takes a name.
 
     Attributes:
@@ -90,7 +90,6 @@ class CustomerMapping:
         key_properties: Sequence[str],
         source_system: str,
         unmapped: Literal["ignore", "metadata", "reject"],
-        open_schema: bool = False,
         needs_name: bool = True,
     ) -> None:
         declared = list(properties)
@@ -112,13 +111,13 @@ class CustomerMapping:
         self._unused = {n for n, rule in rules.items() if not rule and _target_of(n)}
         used = {rule[0] for rule in rules.values() if rule}
         self._has_id = _KEY in used
-        if needs_name and "name" not in used and not open_schema:
+        if declared and needs_name and "name" not in used:
             raise MappingError(
                 f"stream {stream!r} has no property 'name', which Upwell needs to "
                 "create a customer; add it to the stream map, for example "
                 "`name: company_name`"
             )
-        if not self._has_id and not open_schema:
+        if declared and not self._has_id:
             self._refuse_keyless(stream, declared)
 
     def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,11 +147,8 @@ class CustomerMapping:
         self._note_id((found[_SYSTEM], found[_KEY]), given)
         return found
 
-    def source_key(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
-        """Return the source key of a record that may be invalid, or None without one.
-
-        Never raises.
-        """
+    def source_key(self, record: Mapping[str, Any]) -> SourceKey | None:
+        """Return the source key of a record that may be invalid, if it has one."""
         system, name = _name_in(record, _SYSTEM), _name_in(record, _KEY)
         try:
             return (

@@ -28,7 +28,6 @@ class Row:
     """One record on its way.
 
     Attributes:
-        source: The stream that it came from.
         record: The record as the tap sent it.
         name: How to name it to a person, by its key in the source.
         key: Its source key; if it is invalid, as far as known.
@@ -61,7 +60,6 @@ class Batch:
         resource: The name of the resource that they belong to.
         sequence: Its place among the batches of the run.
         opened_at: When its first row came, in seconds of the run's clock.
-        rows: The rows, in the order of the stream.
         keys: What nobody else may touch meanwhile.
         size: Bytes of its body, or more.
     """

@@ -294,7 +294,6 @@ def test_a_reason_shows_no_personal_value(news):
         key_properties=["id"],
         source_system="TMSEZ",
         unmapped="ignore",
-        open_schema=True,
     )
 
     with pytest.raises(Invalid) as invalid:

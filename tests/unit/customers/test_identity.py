@@ -34,7 +34,7 @@ class TestIdentity:
         assert map_record.identity({"name": "Acme"}) == "null:Acme"
 
     def test_says_that_there_is_none(self):
-        assert mapping([], (), open_schema=True).identity({}) == "(no key)"
+        assert mapping([], ()).identity({}) == "(no key)"
 
 
 class TestTheSourceKeyOfAnInvalidRecord:

@@ -38,7 +38,7 @@ class TestNames:
     @pytest.mark.parametrize("spell", [str, str.upper, str.title, "_".join])
     def test_match_for_every_property_without_case_and_punctuation(self, spell):
         spelled = [spell(target) for target in (*PROPERTIES, BILL_TO)]
-        assert not mapping(spelled, open_schema=True).unmapped_properties
+        assert not mapping(spelled).unmapped_properties
         assert mapped({"id": 7, spell("name"): "a"}) == {**KEY, "name": "a"}
 
     def test_the_exact_spelling_wins(self):
@@ -74,7 +74,7 @@ class TestNames:
             mapping(["id", "Name"], unmapped="reject")(record)
 
     def test_that_records_make_up_are_not_remembered_for_ever(self):
-        map_record = mapping(open_schema=True)
+        map_record = mapping()
         for number in range(3 * MAX_NAMES):
             name = ("name", "Name", "NAME")[number % 3]
             found = map_record({"id": 7, f"x{number}": 1, name: "Acme"})
@@ -102,7 +102,7 @@ class TestAStreamThatCannotBeMapped:
             mapping(["name"])
 
     def test_is_told_only_from_a_schema_that_lists_its_properties(self):
-        map_record = mapping([], keys=(), open_schema=True)
+        map_record = mapping([], keys=())
         assert map_record({"source_system_id": 7}) == KEY
         with pytest.raises(Invalid, match="sourceSystemId: missing"):
             map_record({"name": "Acme"})
@@ -122,7 +122,7 @@ class TestSourceKey:
     @pytest.mark.parametrize("declared", [True, False])
     def test_is_never_made_up_where_the_record_has_a_blank_one(self, blank, declared):
         record = {"id": 7, "source_system_id": blank}
-        map_record = mapping(record if declared else [], open_schema=True)
+        map_record = mapping(record if declared else [], needs_name=False)
         with pytest.raises(Invalid) as caught:
             map_record(record)
         assert str(caught.value) == (
@@ -136,7 +136,7 @@ class TestSourceKey:
             map_record({"id": 7, "name": "Acme"})
 
     def test_comes_from_the_key_properties_whatever_records_came_before(self):
-        map_record = mapping([], open_schema=True)
+        map_record = mapping([])
         assert map_record({"id": 7, "sourceSystemId": "A-1"})["sourceSystemId"] == "A-1"
         assert map_record({"id": 7}) == KEY
 
@@ -256,7 +256,7 @@ class TestUnmappedProperties:
     def test_do_not_include_the_key_that_names_the_customer(self):
         assert mapped(RECORD, unmapped="reject") == {**KEY, "name": "Acme"}
         assert mapped(RECORD, unmapped="metadata") == {**KEY, "name": "Acme"}
-        for map_record in (mapping(), mapping([], open_schema=True)):
+        for map_record in (mapping(), mapping([])):
             map_record(RECORD)
             assert map_record.unmapped_properties == set()
 

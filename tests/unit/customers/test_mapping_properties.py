@@ -119,11 +119,11 @@ any_records = st.dictionaries(
 def mapping_of(record, unmapped="ignore", keys=("id",)):
     return CustomerMapping(
         stream="customers",
-        properties=record,
+        properties=[*keys, *record] if record else [],
         key_properties=keys,
         source_system="TMS",
         unmapped=unmapped,
-        open_schema=True,
+        needs_name=False,
     )
 
 
