@@ -184,7 +184,7 @@ def _left(ends: float) -> float:
 
 
 class _Response(HTTPResponse):
-    """An answer that ends in time, however many pieces it comes in.
+    """An answer that ends in time and within bounds, whatever pieces it comes in.
 
     A socket's time-out begins anew with each byte that arrives, while an answer's head,
     `100 Continue` again and again, or the length of a chunk is read.
@@ -200,13 +200,16 @@ class _Reader(io.RawIOBase):
         self._ends = ends
         self._sock = sock
         self._file = file
+        self._room = MOST_ANSWER_BYTES
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Buffer) -> int | None:
+    def readinto(self, buffer: Buffer) -> int:
         self._sock.settimeout(_left(self._ends))
-        number = self._file.readinto(buffer)
+        number = self._file.readinto(buffer) or 0
+        # Not only where a body is read: `http.client` takes -1 for a chunk's length.
+        self._room = _room_left(self._room, number)
         # What follows is the handshake, where this is a proxy's answer.
         self._sock.settimeout(_left(self._ends))
         return number
@@ -214,6 +217,15 @@ class _Reader(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _room_left(room: int, size: int) -> int:
+    """Return how many bytes of an answer may still come, or end the exchange."""
+    if size > room:
+        raise AmbiguousOutcome(
+            f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
+        )
+    return room - size
 
 
 def _content(response: BaseHTTPResponse) -> bytes:
@@ -229,11 +241,7 @@ def _content(response: BaseHTTPResponse) -> bytes:
             part = unpacker.decompress(chunk, room + 1) if unpacker else chunk
         except zlib.error:
             raise AmbiguousOutcome("an answer that can't be unpacked") from None
-        room -= max(len(chunk), len(part))
-        if room < 0:
-            raise AmbiguousOutcome(
-                f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
-            )
+        room = _room_left(room, len(part))
         parts.append(part)
     if unpacker and parts and not unpacker.eof:
         raise AmbiguousOutcome("an answer whose end is missing")

@@ -192,6 +192,7 @@ FLOODS = {
     "a body": [HEAD, b"Content-Length: 99999999999\r\n\r\n"],
     "a body without a length": [HEAD, b"\r\n"],
     "a chunk": [HEAD, b"Transfer-Encoding: chunked\r\n\r\nfffffffff\r\n"],
+    "a chunk of a length below 0": [HEAD, b"Transfer-Encoding: chunked\r\n\r\n-1\r\n"],
 }
 
 
