@@ -45,10 +45,6 @@ logger = logging.getLogger("target-upwell")
 
 SECONDS_BETWEEN_TICKS = 0.5
 
-BATCHES_PER_REQUEST = 2
-"""Batches under way for each request that may be, so that none has to wait for the work
-between two of them, nor for a batch that waits to try again."""
-
 
 class Run:
     """One run: what batches go through, from the sink to Upwell.
@@ -145,7 +141,7 @@ class Run:
             write=write,
             signals=signals,
             stop=stop,
-            parallel=parallel * BATCHES_PER_REQUEST,
+            parallel=parallel,
         )
         self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
 

@@ -38,6 +38,11 @@ SECONDS_BETWEEN_STATES = 1.0
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often a wait looks whether a signal came: signal handlers can't notify."""
 
+TASKS_PER_REQUEST = 2
+"""Tasks under way for each request that may be, so that no request waits for the work
+between two of them, nor for a task that waits to try again. Until the first has ended
+it is one: what it finds may save the others requests."""
+
 MOST_REJECTS_ALONE = 20
 """Records that are all rejected, before the run has failed whatever is allowed."""
 
@@ -71,7 +76,7 @@ class Scheduler:
             write: Writes one STATE out, wholly.
             signals: Tells of a signal, and wakes the reader after a failure.
             stop: Set at the first failure, so that no request begins any more.
-            parallel: Tasks under way at once, at most.
+            parallel: Requests under way at once, at most.
             clock: Seconds.
         """
         self._load = load
@@ -79,9 +84,10 @@ class Scheduler:
         self._write = write
         self._signals = signals
         self._stop = stop
-        self._parallel = parallel
+        self._most = parallel
+        self._most_later = parallel * TASKS_PER_REQUEST
         self._clock = clock
-        self._workers = Workers(parallel, "batch", stop)
+        self._workers = Workers(self._most_later, "batch", stop)
         self._changed = threading.Condition()
         self._checkpoints = Checkpoints()
         self._under_way = 0
@@ -231,7 +237,7 @@ class Scheduler:
         return (
             not self._closed
             and self.failure is None
-            and self._under_way < self._parallel
+            and self._under_way < self._most
             and self._held_keys.isdisjoint(keys)
         )
 
@@ -278,6 +284,7 @@ class Scheduler:
                 self._checkpoints.release(sequence)
             self._due.extend(loaded.due)
             self._under_way -= 1
+            self._most = self._most_later
             self._held_keys -= task.keys
             self._start_due()
             self._changed.notify_all()

@@ -162,7 +162,7 @@ def test_rejects_of_a_map_are_kept_in_the_order_of_the_stream(tmp_path):
         messages.append(record(id=f"good{number}", name="a"))
     settings = {
         "batch_size_rows": 2,
-        "max_parallel_requests": 2,
+        "max_parallel_requests": 3,
         "max_rejects": -1,
         "rejects_path": str(path),
     }

@@ -282,7 +282,7 @@ class Watched(Scheduler):
     def _start(self, task):
         if self.failure or self._closed:
             self.problems.append("a task began after a failure or the end")
-        if self._under_way >= self._parallel:
+        if self._under_way >= self._most:
             self.problems.append("more tasks are under way than may be")
         if not self._held_keys.isdisjoint(task.keys):
             self.problems.append("two tasks of one key are under way")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from target_upwell.api.client import SPACED_SECONDS
 from target_upwell.api.rate_limiter import Pace
-from target_upwell.run import BATCHES_PER_REQUEST
+from target_upwell.delivery.scheduler import TASKS_PER_REQUEST
 
 LATENCY = 0.02
 JITTER = 0.1
@@ -167,7 +167,7 @@ def load(server, at_once, *, requests=math.inf, seconds=math.inf, seed=1):
     """Send so many requests at once, until all are answered or time is up."""
     random_ = random.Random(seed)
     pace, now, order = Pace(at_once, -server.idle), 0.0, itertools.count()
-    threads = BATCHES_PER_REQUEST * at_once
+    threads = TASKS_PER_REQUEST * at_once
     events = [(0.0, next(order), None, 0) for _ in range(threads)]  # they get ready
     gate = deque()
     answered = refused = most = worst = 0

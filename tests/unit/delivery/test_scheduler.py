@@ -42,6 +42,20 @@ def test_the_reader_waits_while_all_workers_are_busy():
     assert rig.load_of(2).keys == ["3"]
 
 
+def test_once_a_batch_has_ended_twice_as_many_may_be_under_way():
+    rig = Rig(parallel=2)
+    rig.add(1, 2)
+    rig.load_of(0).succeed()
+    rig.add(3, 4, 5)
+    rig.load_of(4)
+
+    sixth = rig.in_background(rig.add, 6)
+    rig.until(lambda: rig.waits)
+    assert len(rig.loads) == 5
+    rig.load_of(1).succeed()
+    sixth.result()
+
+
 def test_a_batch_waits_for_the_one_that_holds_its_customer():
     rig = Rig(parallel=4)
     rig.add("a")
