@@ -94,7 +94,7 @@ class Transport:
             connection = self._connection(url)
             _connect(connection, began + self._seconds)
             # A server may refuse a body, close, and not read the rest of it.
-            with suppress(BrokenPipeError, ConnectionResetError):
+            with suppress(BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
                 connection.request(
                     method, path, body, self._headers, preload_content=False
                 )

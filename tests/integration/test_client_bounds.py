@@ -182,6 +182,42 @@ def test_a_refusal_that_comes_before_all_is_sent_is_understood(server):
         gateway.join()
 
 
+def test_such_a_refusal_is_understood_sooner_or_later_over_tls(
+    server, certificate, monkeypatch
+):
+    # The system may forget what came before the end, so a try may be in vain.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
+
+    def refuse(one):
+        with tls(certificate).wrap_socket(one, server_side=True) as encrypted:
+            encrypted.recv(100)
+            encrypted.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                one = listener.accept()[0]
+                with contextlib.suppress(OSError):
+                    refuse(one)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gateway = threading.Thread(target=serve)
+        gateway.start()
+        address = f"https://localhost:{listener.getsockname()[1]}"
+        client = server.connect(api_url=address).client
+        much = {("S", "1"): b'"%s"' % (b" " * 5_000_000)}
+        found = set()
+        for _ in range(40):
+            with pytest.raises((TooLarge, AmbiguousOutcome)) as failure:
+                client.create(CUSTOMERS, much)
+            found.add(failure.type)
+            if TooLarge in found:
+                break
+        listener.shutdown(socket.SHUT_RDWR)
+        gateway.join()
+    assert TooLarge in found
+
+
 def endless(send, _):
     while True:
         send(b" " * 65536)
