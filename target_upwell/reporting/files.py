@@ -12,7 +12,6 @@ import contextlib
 import errno
 import fcntl
 import logging
-import mmap
 import os
 import shlex
 import stat
@@ -38,6 +37,9 @@ LOCK_TIMEOUT_SECONDS = 60.0
 SECONDS_BETWEEN_TRIES = 0.01
 
 MOST_BEGINNING_BYTES = 64
+
+BLOCK_BYTES = 4096
+"""Read at once on the way back to the beginning of a line."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -186,14 +188,12 @@ class AppendedFile:
 
     def _torn_line(self, file: int, size: int) -> int | None:
         """Return where the last line begins, if it is a torn one of this program's."""
-        with mmap.mmap(file, size, mmap.MAP_PRIVATE, mmap.PROT_READ) as content:
-            start = content.rfind(b"\n") + 1
-            head = content[start : start + MOST_BEGINNING_BYTES]
-            if not any(head.startswith(o) or o.startswith(head) for o in self._own):
-                return None
-            line = content[start:]
+        start = _line_start(file, size)
+        head = os.pread(file, MOST_BEGINNING_BYTES, start)
+        if not any(head.startswith(o) or o.startswith(head) for o in self._own):
+            return None
         try:
-            json_codec.decode(line)
+            json_codec.decode(os.pread(file, size - start, start))
         except NotJSON:
             return start
         return None
@@ -232,14 +232,24 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _lines_backwards(path: Path, tail_bytes: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        end = os.fstat(file.fileno()).st_size
+    with path.open("rb") as opened:
+        file = opened.fileno()
+        end = os.fstat(file).st_size
         first = max(0, end - tail_bytes)
-        if not end:  # which can't be mapped
-            return
-        with mmap.mmap(file.fileno(), end, mmap.MAP_PRIVATE, mmap.PROT_READ) as content:
-            while (newline := content.rfind(b"\n", first, end)) >= 0:
-                yield content[newline + 1 : end]
-                end = newline
-            if not first:
-                yield content[:end]
+        while end >= first:
+            start = _line_start(file, end)
+            if start < first:
+                return
+            yield os.pread(file, end - start, start)
+            end = start - 1
+
+
+def _line_start(file: int, end: int) -> int:
+    """Return where the line begins that ends there."""
+    while end:
+        start = max(0, end - BLOCK_BYTES)
+        newline = os.pread(file, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0

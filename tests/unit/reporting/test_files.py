@@ -17,7 +17,7 @@ import pytest
 
 from target_upwell.exceptions import RunError
 from target_upwell.reporting import files
-from target_upwell.reporting.files import AppendedFile
+from target_upwell.reporting.files import BLOCK_BYTES, AppendedFile
 
 OWN = (b'{"type":"SCHEMA",', b'{"type":"RECORD","stream":')
 LINE = b'{"type":"RECORD","stream":"a","record":{}}'
@@ -312,7 +312,7 @@ def test_a_relative_path_in_a_deleted_folder_fails_the_check(
         opened("lines").check()
 
 
-@pytest.mark.parametrize("content", ["\n", "one", "one\n", "one\ntwo\n\nfour"])
+@pytest.mark.parametrize("content", ["", "\n", "one", "\none\n", "one\ntwo\n\nfour"])
 def test_lines_are_read_from_the_end(path, opened, content):
     path.write_text(content)
 
@@ -321,13 +321,19 @@ def test_lines_are_read_from_the_end(path, opened, content):
     assert lines == [line.encode() for line in reversed(content.split("\n"))]
 
 
+def test_lines_of_any_length_are_read_from_the_end(path, opened):
+    lengths = [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 3 * BLOCK_BYTES]
+    lines = [b"a" * length for length in lengths]
+    path.write_bytes(b"\n".join(lines))
+
+    assert list(opened(path).last_lines(2**20)) == lines[::-1]
+
+
 def test_no_more_than_the_tail_is_read(path, opened):
     path.write_bytes(b"first\nsecond\nthird\n")
 
     assert list(opened(path).last_lines(9)) == [b"", b"third"]
 
 
-def test_a_file_that_is_empty_or_not_there_has_no_lines(path, opened):
-    assert list(opened(path).last_lines(9)) == []
-    path.touch()
+def test_a_file_that_is_not_there_has_no_lines(path, opened):
     assert list(opened(path).last_lines(9)) == []
