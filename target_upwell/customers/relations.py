@@ -91,7 +91,9 @@ def _unwrapped(value: object) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _coerced(found: dict[Any, Any], member_of: Callable[[Any], Member]) -> Item:
+def _coerced(
+    found: dict[Any, Any], member_of: Callable[[Any], Member], *, keeps_null: bool
+) -> Item:
     item: Item = {}
     for name, value in found.items():
         member, convert = member_of(name)
@@ -102,7 +104,8 @@ def _coerced(found: dict[Any, Any], member_of: Callable[[Any], Member]) -> Item:
         except Invalid as exc:
             raise exc.under(f".{shown_name(member)}") from None
         if item.get(member) is None:
-            item[member] = coerced
+            if keeps_null or coerced is not None:
+                item[member] = coerced
         elif coerced is not None:
             raise Invalid(
                 "several members match it; keep one of them", f".{shown_name(member)}"
@@ -132,12 +135,11 @@ def _rule_member(name: object) -> Member:
 
 
 def _address(found: dict[Any, Any]) -> Item:
-    item = _coerced(found, _address_member)
-    return {name: member for name, member in item.items() if member is not None}
+    return _coerced(found, _address_member, keeps_null=False)
 
 
 def _rule(found: dict[Any, Any]) -> Item:
-    return _coerced(found, _rule_member)
+    return _coerced(found, _rule_member, keeps_null=True)
 
 
 def _members(found: dict[Any, Any]) -> Item:

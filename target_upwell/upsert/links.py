@@ -87,6 +87,8 @@ class Links:
         The entries of the batch that do are linked by themselves, the others who wait
         by tasks of their own. Of the customers those looked up as parents are kept.
         """
+        if not customers:
+            return
         for entry in entries:
             parent = parent_of(entry)
             if parent is not None and parent in customers:
