@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -46,15 +47,14 @@ class Account:
 
 def reported(account, *seen):
     """The source ids that are reported."""
-    missing = Missing(SETTINGS, account, None, None, CUSTOMERS)
-    for one in seen:
-        missing.see(("S", one))
-    loaded, ids = missing.find(), []
-    while loaded.due:
-        (task,) = loaded.due
-        loaded = task.run()
-        ids += [entry.key[1] for entry in loaded.outcomes.drift]
-    missing.close()
+    with closing(Missing(SETTINGS, account, None, None, CUSTOMERS)) as missing:
+        for one in seen:
+            missing.see(("S", one))
+        loaded, ids = missing.find(), []
+        while loaded.due:
+            (task,) = loaded.due
+            loaded = task.run()
+            ids += [entry.key[1] for entry in loaded.outcomes.drift]
     return ids
 
 
