@@ -9,6 +9,8 @@ import threading
 from collections import deque
 from typing import NamedTuple
 
+from served import Served
+
 from target_upwell.api.client import Client
 from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.config import CONFIG_SCHEMA, Settings
@@ -120,7 +122,7 @@ class _Server(http.server.ThreadingHTTPServer):
         """Say nothing of clients that hang up on it."""
 
 
-class AnsweringServer:
+class AnsweringServer(Served):
     """The server; leaving the `with` block stops it.
 
     Attributes:
@@ -130,21 +132,9 @@ class AnsweringServer:
     """
 
     def __init__(self):
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True
-        )
-        self.url = f"http://127.0.0.1:{self._server.server_port}/api/rest"
+        super().__init__(_Server(("127.0.0.1", 0), _Handler))
+        self.url = f"{self.origin}/api/rest"
         self.forget()
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def forget(self):
         """Forget what was asked and what was to be answered."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
+
+from served import Served
 
 
-class ReplyingServer:
+class ReplyingServer(Served):
     """The server; leaving the `with` block stops it.
 
     Args:
@@ -21,19 +22,9 @@ class ReplyingServer:
     api_key = "uk_live_4711secret"
 
     def __init__(self, reply):
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        super().__init__(http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler))
         self._server.reply = reply
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.url = self.origin
 
     def env(self, source_system):
         """The environment of a target that loads into it."""
