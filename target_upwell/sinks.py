@@ -36,8 +36,8 @@ OLDEST_OPEN_BATCH_SECONDS = 30.0
 """A slow stream's batch is loaded as it is after this, so that STATE can follow."""
 
 SHAPED_TOGETHER = 20
-"""Records, at most. Mapping and shaping each record by turns costs a sixth more CPU,
-since neither's code then stays in the processor's caches."""
+"""Records, at most. Mapping and shaping each record by turns costs more CPU, since
+neither's code then stays in the processor's caches."""
 
 
 class CustomersStream:

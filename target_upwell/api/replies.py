@@ -85,7 +85,7 @@ def _records(resource: Resource) -> Any:  # noqa: ANN401 - a type
 
 @cache
 def _identities(resource: Resource) -> Any:  # noqa: ANN401 - a type
-    # What an insert replies beside them was sent; decoding it takes four times as long.
+    # What an insert replies beside them was sent; decoding it too takes time.
     fields: dict[str, Any] = dict.fromkeys(resource.key, str)
     fields["id"] = Annotated[str, Meta(min_length=1)]
     return list[TypedDict("Identity", fields)]  # type: ignore[misc,operator]
