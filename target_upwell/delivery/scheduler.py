@@ -265,10 +265,10 @@ class Scheduler:
             if loaded.outcomes.rejects:
                 self._wait_for_turn(loaded.sequence)
                 self._recorder.reject(loaded.outcomes.rejects)
-            self._end(task, loaded)
         except Exception as error:  # noqa: BLE001 - kept for the reader's thread
             self.fail(error)
-            self._end(task, Loaded())
+            loaded = Loaded()
+        self._end(task, loaded)
         self.emit()
 
     def _end(self, task: Task, loaded: Loaded) -> None:
