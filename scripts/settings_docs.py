@@ -1,9 +1,8 @@
 """Write what the documentation says of settings and properties, from the target itself.
 
 `make docs` runs it. The settings come from `target-upwell --about --format json`, the
-properties from the package's JSON Schema, and the examples of coercion from the mapping
-at work, so that no table is kept by hand. With `--check` it writes nothing and names
-the files that are not current.
+tables of properties from `property_docs.py`, so that no table is kept by hand. With
+`--check` it writes nothing and names the files that are not current.
 """
 
 from __future__ import annotations
@@ -13,18 +12,15 @@ import re
 import subprocess
 import sys
 import textwrap
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-
-from target_upwell.customers.mapping import CustomerMapping
-from target_upwell.customers.schema import BILL_TO, PROPERTIES, SCHEMA, Kind
-from target_upwell.exceptions import Invalid
+from markdown_table import table
+from property_docs import property_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = Path(sys.executable).with_name("target-upwell")
@@ -63,47 +59,6 @@ OPTION_LABELS = {
     },
 }
 """What a person reads in Meltano beside a value of a setting."""
-
-COERCIONS = {
-    Kind.TEXT: "Surrounding white space is cut, blank text is a null, a number becomes "
-    "text without an exponent or a trailing `.0`.",
-    Kind.EMAIL: "Text with one `@` between two parts without white space.",
-    Kind.EMAILS: "A list, or text split at commas and semicolons; blanks are dropped.",
-    Kind.TIMESTAMP: "ISO 8601 text or epoch seconds, sent with an offset; no zone "
-    "means UTC.",
-    Kind.JSON: "Any JSON value; it is not checked.",
-    Kind.ADDRESSES: 'A list of objects, one object, `{"data": ...}`, or any of them '
-    "as JSON text. Nulls inside are dropped.",
-    Kind.OBJECTS: "The same forms as addresses; the members are sent as they are.",
-    Kind.RULE: 'An object, `{"data": {...}}`, or JSON text; `dueOption` is a whole '
-    "number, nulls stay to clear columns.",
-    Kind.SETTINGS: 'An object, `{"data": {...}}`, or JSON text.',
-}
-
-NO_EXAMPLE = {
-    Kind.TEXT: "an id that Upwell gave",
-    Kind.OBJECTS: "not documented by Upwell",
-    Kind.SETTINGS: "not documented by Upwell",
-}
-"""What stands for an example where Upwell doesn't say what the members are."""
-
-WORKED: dict[str, tuple[Any, ...]] = {
-    "sourceSystemId": (10042, Decimal("10042.0"), " C-7 "),
-    "name": ("  Acme Freight ", ""),
-    "emailAddress": ("ap@acme.example", "ap(at)acme.example"),
-    "ccEmailAddresses": ("a@acme.example; b@acme.example,", ["a@acme.example", ""]),
-    "addressesLastUpdatedAt": ("2026-02-01 09:30", 1769938200, "last week"),
-    "addresses": (
-        {"City": "Toronto", "Country": "CAN", "streetLine2": None},
-        '[{"zip_or_postal_code": "02134", "country": "United States"}]',
-        [{"country": "Freedonia"}],
-        [],
-    ),
-    "customerRule": ({"due_option": "30"}, {"dueOption": 30.5}),
-    "contacts": ([{"email": "cfo@acme.example", "phone": None}],),
-    "metadata": ({"creditLimit": Decimal("25000.50")},),
-}
-"""Values as records hold them, for the table of examples."""
 
 
 class Folded(str):
@@ -299,102 +254,18 @@ def with_settings_table(text: str, description: dict[str, Any]) -> str:
     others = [
         f"`{name}`" for name in settings_of(description) if SDK_SETTINGS.match(name)
     ]
-    table = _table(("Setting", "Kind", "Default", "What it does"), rows)
+    made = table(("Setting", "Kind", "Default", "What it does"), rows)
     told = textwrap.fill(
         f"The Meltano SDK adds {', '.join(others[:-1])} and {others[-1]}.", LINE_WIDTH
     )
-    return _between_comments(text, "settings", f"{table}\n{told}\n")
+    return _between_comments(text, "settings", f"{made}\n{told}\n")
 
 
 def with_property_tables(text: str, _description: dict[str, Any]) -> str:
     """Put the tables of properties and of examples into the page on mapping."""
-    tables = {
-        "properties": _table(
-            ("Property", "What it is", "Kind", "Changed later", "Example"),
-            _property_rows(),
-        ),
-        "address": _table(("Member", "What it is", "Example"), _address_rows()),
-        "kinds": _table(
-            ("Kind", "What a record may hold"),
-            ((kind.value, words) for kind, words in COERCIONS.items()),
-        ),
-        "examples": _table(
-            ("Property", "In the record", "In the customer input"), _worked_rows()
-        ),
-    }
-    for name, table in tables.items():
-        text = _between_comments(text, name, table)
+    for name, made in property_tables().items():
+        text = _between_comments(text, name, made)
     return text
-
-
-def _property_rows() -> Iterator[tuple[str, ...]]:
-    for name, definition in SCHEMA["properties"].items():
-        found = PROPERTIES.get(name)
-        kind = Kind.TEXT if found is None else found.kind
-        if name in {"sourceSystem", "sourceSystemId"}:
-            changed = "no: it identifies the customer"
-        elif name == BILL_TO:
-            changed = "yes, as `billToCustomerId`"
-        elif kind is Kind.RULE:
-            changed = "yes"
-        elif found and not found.updatable:
-            changed = "no"
-        else:
-            changed = "yes"
-        told = definition.get("description", definition["title"])
-        example = _code_list(definition.get("examples", ())) or NO_EXAMPLE[kind]
-        yield f"`{name}`", told, kind.value, changed, example
-
-
-def _address_rows() -> Iterator[tuple[str, ...]]:
-    item = SCHEMA["properties"]["addresses"]["properties"]["data"]["items"]
-    for name, definition in item["properties"].items():
-        told = definition.get("description", f"{definition['title']}.")
-        yield f"`{name}`", told, _code_list(definition.get("examples", ()))
-
-
-def _worked_rows() -> Iterator[tuple[str, ...]]:
-    for name, examples in WORKED.items():
-        mapping = CustomerMapping(
-            stream="customers",
-            properties=["id", name],
-            key_properties=["id"],
-            source_system="TMSEZ",
-            unmapped="ignore",
-            needs_name=False,
-        )
-        for value in examples:
-            try:
-                became = mapping({"id": "1", name: value})
-            except Invalid as invalid:
-                result = f"rejected: {invalid}"
-            else:
-                left_out = name not in became
-                result = "left out" if left_out else _code(became[name])
-            yield f"`{name}`", _code(value), result
-
-
-def _code(value: object) -> str:
-    written = json.dumps(value, ensure_ascii=False, default=_number)
-    return f"`{written}`"
-
-
-def _code_list(values: Iterable[object]) -> str:
-    return ", ".join(_code(value) for value in values)
-
-
-def _number(value: object) -> int | float:
-    if not isinstance(value, Decimal):
-        raise TypeError(f"{type(value).__name__} is no example")
-    return float(value)
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [columns, tuple("---" for _ in columns), *rows]
-    return "".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n"
-        for line in lines
-    )
 
 
 def _between_comments(text: str, name: str, content: str) -> str:
