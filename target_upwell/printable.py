@@ -1,4 +1,4 @@
-"""Text from outside, fit for a log line or an error message.
+"""Words for a log line or an error message.
 
 A tap, a record or a server may hold new lines, escape sequences of terminals, or a
 megabyte. Whatever of it is logged or raised goes through here.
@@ -40,3 +40,8 @@ def one_id(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number of things, such as "1 record" or "2 records"."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"

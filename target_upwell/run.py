@@ -14,14 +14,13 @@ from target_upwell.delivery.scheduler import Scheduler
 from target_upwell.delivery.tasks import Task
 from target_upwell.delivery.workers import Workers
 from target_upwell.exceptions import RunError
+from target_upwell.printable import counted
 from target_upwell.reporting import drift, rejects, sync_log
 from target_upwell.reporting.drift import Drift
 from target_upwell.reporting.files import AppendedFile
-from target_upwell.reporting.recorder import Recorder
 from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
-from target_upwell.reporting.words import counted
 from target_upwell.upsert.dry_run import DryClient, DryLookups, DryRun
 from target_upwell.upsert.duplicates import Duplicates
 from target_upwell.upsert.guards import Guards
@@ -76,7 +75,6 @@ class Run:
         self._closed = False
         parallel = settings.max_parallel_requests
         self._limiter = RateLimiter(parallel, stop)
-        self.report = Report(CUSTOMERS)
         own_lines = {
             "rejects_path": rejects.BEGINNINGS,
             "drift_path": drift.beginnings(CUSTOMERS),
@@ -98,6 +96,7 @@ class Run:
         )
         self._drift = Drift(files.get("drift_path"), CUSTOMERS)
         self._sync_log = SyncLog(files.get("sync_log_path"), digest, CUSTOMERS)
+        self.report = Report(CUSTOMERS, self._drift, self._rejects, self._sync_log)
 
         client = (DryClient if dry else Client)(
             settings, self._limiter, stop, self.report.request
@@ -137,7 +136,7 @@ class Run:
             self._dry_run = DryRun(settings, client, lookups, self._loader, duplicates)
         self.scheduler = Scheduler(
             load=(self._dry_run or self._loader).load,
-            recorder=Recorder(self.report, self._drift, self._rejects, self._sync_log),
+            recorder=self.report,
             write=write,
             signals=signals,
             stop=stop,

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
 from target_upwell.exceptions import TooManyRejects
-from target_upwell.printable import one_id, one_line
+from target_upwell.printable import counted, one_id, one_line
 from target_upwell.reporting.kinds import Kinds
-from target_upwell.reporting.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.metrics import Metric, Point, Status, Tag, get_metrics_logger
 
 from target_upwell.delivery.outcomes import Outcome
-from target_upwell.reporting.words import counted
+from target_upwell.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from target_upwell.api.rate_limiter import RateLimiter
     from target_upwell.delivery.outcomes import Outcomes, Reject
+    from target_upwell.reporting.drift import Drift
+    from target_upwell.reporting.rejects import Rejects
+    from target_upwell.reporting.sync_log import SyncLog
     from target_upwell.resource import Resource
 
 logger = logging.getLogger("target-upwell")
@@ -35,7 +38,7 @@ SHORTEST_PAUSE_SECONDS = 1.0
 
 
 class Report:
-    """The counts of a run; threads share it.
+    """The counts of a run, and the one place that outcomes come to; threads share it.
 
     Attributes:
         records_read: Records that came in; the reader counts them.
@@ -43,11 +46,19 @@ class Report:
     """
 
     def __init__(
-        self, resource: Resource, clock: Callable[[], float] = time.monotonic
+        self,
+        resource: Resource,
+        drift: Drift,
+        rejects: Rejects,
+        sync_log: SyncLog,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.records_read = 0
         self.records_filtered = 0
         self._resource = resource
+        self._drift = drift
+        self._rejects = rejects
+        self._sync_log = sync_log
         self._clock = clock
         self._began = self._last_line = self._last_counts = clock()
         self._lock = threading.Lock()
@@ -63,23 +74,36 @@ class Report:
         self._requests_by_tag: Counter[tuple[str, int]] = Counter()
         self._metrics_logger = get_metrics_logger()
 
-    def count(self, outcomes: Outcomes) -> None:
-        """Count what has been loaded, and the records that it was made of."""
+    def record(self, outcomes: Outcomes) -> None:
+        """Take what became of records; once `sync` returns it is on the disk.
+
+        Raises:
+            RunError: If a file can't be written.
+        """
         with self._lock:
             for one in outcomes.counted:
                 self._records[one.outcome] += one.records
                 self._by_key[one.outcome] += 1
             self._links += outcomes.links
             self._deleted += outcomes.deleted
+        self._drift.never_shown(outcomes.never_shown)
+        self._drift.record(outcomes.drift)
+        self._sync_log.record(outcomes.counted)
 
-    def count_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Count rejected records, by who found fault with them."""
+    def reject(self, rejects: Sequence[Reject]) -> None:
+        """Take the rejects of one batch; raises what `Rejects.record` does."""
         with self._lock:
             self._records[Outcome.REJECTED] += len(rejects)
             self._reject_kinds.update(reject.kind for reject in rejects)
+        self._rejects.record(rejects)
 
+    def sync(self) -> None:
+        """Wait until all that was recorded is on the disk."""
+        self._sync_log.sync()
+
+    @property
     def only_rejects(self) -> int:
-        """Return how many records were rejected, if nothing else has come up to now."""
+        """How many records were rejected, if nothing else has come up to now."""
         with self._lock:
             rejected = self._records[Outcome.REJECTED]
             return rejected if self._records.total() == rejected else 0

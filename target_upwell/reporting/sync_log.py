@@ -19,7 +19,7 @@ from uuid import uuid4
 from target_upwell import json_codec
 from target_upwell.delivery.outcomes import Outcome
 from target_upwell.exceptions import NotJSON, RunError
-from target_upwell.reporting.words import counted
+from target_upwell.printable import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -9,20 +9,36 @@ import copy
 import json
 import os
 from decimal import Decimal
+from functools import partial
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from dotenv import dotenv_values
 from singer_sdk import Target
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_upwell import config_checks, environment
+from target_upwell import config_checks
 from target_upwell.customers import field_policy
 from target_upwell.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from singer_sdk.plugin_base import _ConfigInput
+
+_BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
+    ("false", "0", "no", "off", ""), False
+)
+
+_READ: dict[str, tuple[Callable[[str], Any], str]] = {
+    "integer": (int, "a whole number"),
+    "boolean": (lambda value: _BOOLEANS[value.lower()], "true or false"),
+    "object": (partial(json.loads, parse_float=Decimal), "valid JSON"),
+}
+"""For the types that are no text: how a variable is read, and what it must be."""
 
 
 class ConfiguredTarget(Target):
@@ -72,10 +88,11 @@ class ConfiguredTarget(Target):
         """The settings that the environment and `.env` hold.
 
         Overridden because the SDK lets `.env` override what is set (0.55), or looks
-        for it from its own folder upwards (0.54).
+        for it from its own folder upwards (0.54), and takes a mistyped boolean for
+        false.
         """
-        given = environment.dotenv(Path(".env")) | os.environ
-        return environment.settings(self.settings_schema(), self._env_var_prefix, given)
+        given = dotenv(Path(".env")) | os.environ
+        return from_variables(given, self.settings_schema(), self._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Return what is wrong with the configuration.
@@ -121,3 +138,40 @@ def _config_file(path: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         why = "it is not valid JSON"
     raise click.ClickException(f"--config: {path!r} can't be read: {why}")
+
+
+def dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of a `.env` file; none if there is no such file."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        return {}
+    except UnicodeDecodeError:
+        why = "it is not UTF-8; save it as UTF-8"
+    except OSError as error:
+        why = f"it can't be read: {error.strerror}"
+    else:
+        found = dotenv_values(stream=StringIO(text))
+        return {name: value for name, value in found.items() if value is not None}
+    raise ConfigurationError([f"{path}: {why}"])
+
+
+def from_variables(
+    variables: Mapping[str, str], schema: Mapping[str, Any], prefix: str
+) -> dict[str, Any]:
+    """Return the settings that environment variables hold, by names with a prefix."""
+    found: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, definition in schema["properties"].items():
+        variable = f"{prefix}{name.upper()}"
+        if variable not in variables:
+            continue
+        types = definition.get("type", ())
+        read, due = next((_READ[kind] for kind in _READ if kind in types), (str, ""))
+        try:
+            found[name] = read(variables[variable])
+        except (KeyError, ValueError, RecursionError):
+            problems += [f"{name}: the environment variable {variable} must be {due}"]
+    if problems:
+        raise ConfigurationError(problems)
+    return found

@@ -17,7 +17,7 @@ from target_upwell.api.client import Client
 from target_upwell.api.replies import Update
 from target_upwell.customers.schema import CUSTOMERS, PROPERTIES
 from target_upwell.delivery.outcomes import Counted, Outcome
-from target_upwell.reporting.words import counted
+from target_upwell.printable import counted
 from target_upwell.upsert.diff import merge
 from target_upwell.upsert.lookups import Lookups
 

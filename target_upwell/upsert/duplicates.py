@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from target_upwell.customers.duplicates import condition, in_common
 from target_upwell.exceptions import Refused, TooLarge
-from target_upwell.printable import one_id
-from target_upwell.reporting.words import counted
+from target_upwell.printable import counted, one_id
 from target_upwell.upsert.lookups import FEWEST_PLAUSIBLE_CAP
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.exceptions import GuardStop, Refused, RunError, TooLarge
-from target_upwell.reporting.words import counted
+from target_upwell.printable import counted
 from target_upwell.upsert.plan import Change
 from target_upwell.upsert.source_ids import Held, SourceIds
 

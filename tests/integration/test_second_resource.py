@@ -19,7 +19,6 @@ from target_upwell.delivery.workers import Workers
 from target_upwell.reporting import drift, rejects, sync_log
 from target_upwell.reporting.drift import Drift
 from target_upwell.reporting.files import AppendedFile
-from target_upwell.reporting.recorder import Recorder
 from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
 from target_upwell.reporting.sync_log import SyncLog
@@ -48,8 +47,6 @@ class CarrierRun:
         settings = Settings.of(given | {"api_url": account.url, "max_retries": 2})
         self.states = []
         stop = threading.Event()
-        report = Report(CARRIERS)
-        self.report = report
         self.files = {
             name: AppendedFile(str(folder / name), f"{name}_path", beginnings)
             for name, beginnings in {
@@ -58,7 +55,14 @@ class CarrierRun:
                 "sync_log": sync_log.BEGINNINGS,
             }.items()
         }
-        client = Client(settings, RateLimiter(2, stop), stop, report.request)
+        self.drift = Drift(self.files["drift"], CARRIERS)
+        self.report = Report(
+            CARRIERS,
+            self.drift,
+            Rejects(-1, self.files["rejects"]),
+            SyncLog(self.files["sync_log"], "digest", CARRIERS),
+        )
+        client = Client(settings, RateLimiter(2, stop), stop, self.report.request)
         lookups = Lookups(client, CARRIERS, ROWS)
         refusals = Refusals()
         self.writers = Workers(2, "request", stop)
@@ -69,15 +73,9 @@ class CarrierRun:
             Guards(CARRIERS, 100, 100),
             self.writers,
         )
-        self.drift = Drift(self.files["drift"], CARRIERS)
         self.scheduler = Scheduler(
             load=loader.load,
-            recorder=Recorder(
-                report,
-                self.drift,
-                Rejects(-1, self.files["rejects"]),
-                SyncLog(self.files["sync_log"], "digest", CARRIERS),
-            ),
+            recorder=self.report,
             write=self.states.append,
             signals=_NoSignals(),
             stop=stop,

@@ -12,7 +12,10 @@ from target_upwell.api.rate_limiter import RateLimiter
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Row, Source
 from target_upwell.delivery.outcomes import Counted, Outcome, Outcomes, Reject
+from target_upwell.reporting.drift import Drift
+from target_upwell.reporting.rejects import Rejects
 from target_upwell.reporting.report import Report
+from target_upwell.reporting.sync_log import SyncLog
 
 ROW = Row(Source("customers", {}), {}, "customers 1", None, None, b"", "why")
 
@@ -34,7 +37,8 @@ def clock():
 
 @pytest.fixture
 def report(clock):
-    return Report(CUSTOMERS, clock)
+    drift, rejects = Drift(None, CUSTOMERS), Rejects(-1, None)
+    return Report(CUSTOMERS, drift, rejects, SyncLog(None, "", CUSTOMERS), clock)
 
 
 @pytest.fixture
@@ -71,9 +75,9 @@ def loaded(outcome, number, records=1):
 
 def test_a_progress_line_comes_every_ten_seconds(report, clock, limiter, said):
     report.records_read = 120
-    report.count(loaded(Outcome.CREATED, 60))
-    report.count(loaded(Outcome.UNCHANGED, 20, records=2))
-    report.count_rejects([Reject.invalid(ROW, "why")])
+    report.record(loaded(Outcome.CREATED, 60))
+    report.record(loaded(Outcome.UNCHANGED, 20, records=2))
+    report.reject([Reject.invalid(ROW, "why")])
 
     with limiter.slot():
         for _ in range(40):
@@ -101,10 +105,10 @@ def test_while_everything_waits_for_the_server_the_progress_line_says_so(
 
 def test_the_summary_counts_records_and_beside_them_customers(report, clock, said):
     report.records_read = 30
-    report.count(loaded(Outcome.CREATED, 10))
-    report.count(loaded(Outcome.UPDATED, 2, records=5))
-    report.count(loaded(Outcome.UNCHANGED, 10))
-    report.count(Outcomes(links=1))
+    report.record(loaded(Outcome.CREATED, 10))
+    report.record(loaded(Outcome.UPDATED, 2, records=5))
+    report.record(loaded(Outcome.UNCHANGED, 10))
+    report.record(Outcomes(links=1))
     report.request("PUT /customers", 503, 0.1, again=False)
     report.request("PUT /customers", 200, 0.1, again=True)
     clock.seconds += 4
@@ -125,8 +129,8 @@ def test_what_the_map_filtered_out_and_what_is_not_dealt_with_add_up_to_what_was
 ):
     report.records_read = 10
     report.records_filtered = 3
-    report.count(loaded(Outcome.CREATED, 1))
-    report.count_rejects(
+    report.record(loaded(Outcome.CREATED, 1))
+    report.reject(
         [Reject.invalid(ROW, "why")] * 2 + [Reject(ROW, "refused", "why", 400, "code")]
     )
 
@@ -186,7 +190,7 @@ def test_a_thousand_requests_log_as_much_as_one(report, clock, limiter, caplog, 
 
 
 def test_the_totals_are_those_of_the_summary(report, clock):
-    report.count(loaded(Outcome.SKIPPED, 2))
+    report.record(loaded(Outcome.SKIPPED, 2))
     report.request("PUT /customers", 200, 0.1, again=True)
     clock.seconds += 2.5
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from target_upwell.environment import dotenv, settings
 from target_upwell.exceptions import ConfigurationError
+from target_upwell.singer.configuration import dotenv, from_variables
 from target_upwell.target import TargetUpwell
 
 PREFIX = "TARGET_UPWELL_"
@@ -15,8 +15,8 @@ SCHEMA = TargetUpwell.settings_schema()
 
 
 def read(name, value):
-    environment = {f"{PREFIX}{name.upper()}": value, "DRY_RUN": "ture"}
-    return settings(SCHEMA, PREFIX, environment)
+    variables = {f"{PREFIX}{name.upper()}": value, "DRY_RUN": "ture"}
+    return from_variables(variables, SCHEMA, PREFIX)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_variable_is_read_as_what_its_setting_is(name, value, expected):
 def test_all_variables_that_can_not_be_read_are_named_at_once():
     wrong = {f"{PREFIX}MAX_RETRIES": "x", f"{PREFIX}DRY_RUN": "x"}
     with pytest.raises(ConfigurationError) as error:
-        settings(SCHEMA, PREFIX, wrong)
+        from_variables(wrong, SCHEMA, PREFIX)
     assert len(error.value.problems) == 2
 
 
