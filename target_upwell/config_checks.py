@@ -88,6 +88,9 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
             "missing_customers: load_method append-only leaves existing customers as "
             "they are; set it to report or ignore"
         )
+    for name in config.get("stream_maps", ()):
+        if name.startswith("__") and name != "__else__":
+            yield f"stream_maps: there is no {name}; __else__ is for all other streams"
     yield from _file_problems({name: config.get(name) or "" for name in _FILES})
 
 

@@ -175,15 +175,17 @@ class TargetUpwell(ConfiguredTarget):
             for mapping in mappings
             if mapping.stream == STREAM and not mapping.removes
         ]
-        if self._streams[stream]:
-            if self._no_customers_yet is not None:
-                self.parts.scheduler.release(self._no_customers_yet)
-                self._no_customers_yet = None
-            return
+        leads_here = bool(self._streams[stream])
         for mapping in mappings:
-            if not mapping.removes:
+            if mapping.stream == STREAM or mapping.removes:
+                continue
+            # What a user wrote must not lead nowhere, even if another map leads here.
+            if mapping.by_user or not leads_here:
                 self._refuse_unknown(mapping)
-        if self._no_customers_yet is None and not self._sink:
+        if leads_here and self._no_customers_yet is not None:
+            self.parts.scheduler.release(self._no_customers_yet)
+            self._no_customers_yet = None
+        elif not leads_here and self._no_customers_yet is None and not self._sink:
             # STATE must not pass records that a mistyped alias leaves out.
             self._no_customers_yet = self.parts.scheduler.hold()
 

@@ -94,7 +94,8 @@ def _real_path(address: object, root: str, place: str) -> str:
         path = unquote(parts.path) if plain else ""
     if not path or "::" in path or "://" in path:
         raise RunError(
-            f"{place} may not be read: only plain paths and file:// addresses may"
+            f"{place} may not be read: only plain paths and addresses that begin with "
+            "file:/// may"
         )
     real = os.path.realpath(path, strict=True)
     real_root = os.path.realpath(root, strict=True)

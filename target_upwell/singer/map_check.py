@@ -7,6 +7,7 @@ there would reject every record.
 from __future__ import annotations
 
 import ast
+import keyword
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,10 +15,11 @@ from target_upwell.customers.names import listed, nearest
 from target_upwell.exceptions import MappingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-ELSE, FILTER = "__else__", "__filter__"
-KEYS, SOURCE = "__key_properties__", "__source__"
+ALIAS, SOURCE = "__alias__", "__source__"
+ELSE, FILTER, KEYS = "__else__", "__filter__", "__key_properties__"
+_OPTIONS = (ALIAS, SOURCE, ELSE, FILTER, KEYS)
 
 _REMOVED = (None, "__NULL__")
 _RECORD = frozenset({"record", "_"})
@@ -57,11 +59,22 @@ def check_definition(
     """Check what can be told of a stream map by itself and its stream's SCHEMA.
 
     Raises:
-        MappingError: An expression can't be read, or a key property is removed.
+        MappingError: An expression can't be read, an option does not exist or has no
+            effect, or a key property is not there.
     """
+    columns = list(columns)
+    for name in definition:
+        # The SDK would take it for a property, and not filter, for example.
+        if name.startswith("__") and name not in (*_OPTIONS, *columns):
+            raise MappingError(f"there is no `{name}`{_meant(name, _OPTIONS)}")
+    if ALIAS in definition and SOURCE in definition:
+        raise MappingError(
+            f"`{ALIAS}` has no effect beside `{SOURCE}`, where the name of the stream "
+            "map is the alias; write the map under the stream's own name"
+        )
     written = expressions(definition)
     for name, expression in written.items():
-        _parsed(name, expression)
+        _parsed(name, expression, columns)
     given = set(written)
     if ELSE not in definition:
         given.update(c for c in columns if definition.get(c, "") not in _REMOVED)
@@ -73,8 +86,9 @@ def check_definition(
                 f"`{KEYS}` names {key!r}, which is not mapped; map `{key}`, for "
                 f"example `{key}: customer_no`"
             )
+        what = "is removed" if key in columns else "is not in the SCHEMA"
         raise MappingError(
-            f"{key!r} is removed, and it identifies a record; name the properties that "
+            f"{key!r} {what}, and it identifies a record; name the properties that "
             f'do so with `{KEYS}`, for example ["sourceSystemId"]'
         )
 
@@ -88,7 +102,7 @@ def unknown_names(
     found: dict[Unknown, None] = {}
     for prop, expression in expressions(definition).items():
         own = {*names, "self"} if prop in known else names
-        for name, is_called in _names(_parsed(prop, expression)):
+        for name, is_called in _names(_parsed(prop, expression, known)):
             if name in (callable_names if is_called else own):
                 continue
             column = None
@@ -109,13 +123,27 @@ def unknown_names(
 
 def _hint(wanted: str, known: list[str], expression: str) -> str:
     """Return the names that may be meant, and the expression."""
-    near = nearest(wanted, known)
-    hint = f"; there are {listed(known)}" if known else ""
-    if near:
-        hint = f"; did you mean {' or '.join(map(repr, near))}?"
+    hint = _as_column(expression, known) or _meant(wanted, known)
     if len(expression) > _MAX_CHARACTERS:
         expression = expression[: _MAX_CHARACTERS - 3] + "..."
     return f"{hint} (in: {expression})"
+
+
+def _meant(wanted: str, known: Collection[str]) -> str:
+    """Return the names that may be meant, or else those that there are."""
+    near = nearest(wanted, known)
+    if near:
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    return f"; there are {listed(known)}" if known else ""
+
+
+def _as_column(expression: str, columns: Iterable[str]) -> str:
+    """Return how to write an expression that is a column's name and no Python name."""
+    column = expression.strip()
+    is_name = column.isidentifier() and not keyword.iskeyword(column)
+    if is_name or column not in columns:
+        return ""
+    return f"; write record[{column!r}] for the column"
 
 
 def unmatched(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> list[str]:
@@ -129,8 +157,13 @@ def unmatched(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> list[st
     return [
         source
         for source in named
-        if not any(fnmatch(stream, source) for stream in arrived)
+        if not any(is_for(source, stream) for stream in arrived)
     ]
+
+
+def is_for(source: str, stream: str) -> bool:
+    """Return whether a stream map of a name or pattern is for a stream, as the SDK."""
+    return stream == source or fnmatch(stream, source)
 
 
 def why_unknown(
@@ -166,7 +199,7 @@ def why_unknown(
     )
 
 
-def _parsed(name: str, expression: str) -> ast.Module:
+def _parsed(name: str, expression: str, columns: Iterable[str]) -> ast.Module:
     """Parse an expression as the SDK does; what is not one is a `MappingError`."""
     try:
         tree = ast.parse(expression)
@@ -175,6 +208,7 @@ def _parsed(name: str, expression: str) -> ast.Module:
         raise MappingError(
             f"{name}: the expression is not valid: {error.msg}, here: "
             f"{expression[:at].strip()} >>> {expression[at:].strip()}".rstrip()
+            + _as_column(expression, columns)
         ) from None
     except (ValueError, RecursionError, MemoryError):
         raise MappingError(f"{name}: the expression can't be read") from None

@@ -7,10 +7,9 @@ its rejects are written back with. Knows nothing of sinks or of customers.
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from simpleeval import AttributeDoesNotExist
+from simpleeval import AttributeDoesNotExist, NameNotDefined
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform
 
@@ -21,6 +20,7 @@ from target_upwell.singer.map_check import (
     SOURCE,
     check_definition,
     expressions,
+    is_for,
     unknown_names,
 )
 
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 FIRST_RECORDS = 200
 """Records that are asked for a name which an open SCHEMA does not list."""
+
+_MORE_COLUMNS = (
+    "additionalProperties",
+    "patternProperties",
+    *("allOf", "anyOf", "oneOf", "$ref"),
+)
+"""What in a SCHEMA stands for columns beside its `properties`."""
 
 _MAX_UNKNOWN_SHOWN = 3
 _MAX_KEY_CHARACTERS = 40
@@ -47,6 +54,7 @@ class StreamMapping:
         schema: The JSON schema of what the map gives.
         key_properties: Those of what the map gives.
         written: The properties that the user wrote into the map.
+        by_user: The user wrote a map for this way; otherwise records pass as they are.
     """
 
     def __init__(
@@ -62,9 +70,12 @@ class StreamMapping:
         self._stream_map = stream_map
         self._expressions = expressions(definition)
         self.written = tuple(n for n in self._expressions if n != FILTER)
+        self.by_user = bool(definition)
         raw = source.schema_message["schema"]
         columns = raw.get("properties", {})
-        self._is_open = not columns or raw.get("additionalProperties") is True
+        self._is_open = not columns or any(
+            raw.get(keyword, False) is not False for keyword in _MORE_COLUMNS
+        )
         functions: list[str] = []
         if isinstance(stream_map, CustomStreamMap):
             functions += stream_map.functions
@@ -104,9 +115,28 @@ class StreamMapping:
             self._ask(record)
         try:
             # A copy, since an expression may change it; a reject is written as sent.
-            return self._stream_map.transform(record.copy())
+            return self._transformed(record.copy())
         except Exception as error:  # noqa: BLE001 - an expression can raise anything
             raise Invalid(self._reason(error)) from None
+
+    def _transformed(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what the SDK makes of a record, with objects that a user wrote whole.
+
+        Its flattening, after the map, would make JSON text of them.
+        """
+        stream_map = self._stream_map
+        flattens = stream_map.flattening_enabled
+        if not flattens or not isinstance(stream_map, CustomStreamMap):
+            return stream_map.transform(record)
+        mapped = stream_map._transform_fn(record)  # noqa: SLF001
+        if not mapped:
+            return None
+        whole = {
+            name: mapped.pop(name)
+            for name in self.written
+            if isinstance(mapped[name], dict | list)
+        }
+        return stream_map.flatten_record(mapped) | whole
 
     def _ask(self, record: Mapping[str, Any]) -> None:
         """Look in a record for the names that the open SCHEMA does not list."""
@@ -126,17 +156,21 @@ class StreamMapping:
     def _reason(self, error: Exception) -> str:
         """Say why an expression failed, without values: they may be personal data."""
         cause = error.__cause__ or error
-        words = ""
-        if isinstance(cause, AttributeError | TypeError | NameError):
-            words = f": {cause}"
-        elif isinstance(cause, AttributeDoesNotExist):
-            words = f": nothing has {cause.attr!r} there; is it null?"
-        where = ""
+        prop = where = words = ""
         if isinstance(self._stream_map, CustomStreamMap):
             # The SDK's errors don't name the property; its evaluator stopped there.
             expression = getattr(self._stream_map.expr_evaluator, "expr", "")
-            written = [n for n, e in self._expressions.items() if e == expression]
-            where = f" in {written[0]}: {expression}" if written else ""
+            written = (n for n, e in self._expressions.items() if e == expression)
+            prop = next(written, "")
+            where = f" in {prop}: {expression}" if prop else ""
+        if isinstance(cause, NameNotDefined):
+            column = prop if cause.name == "self" else cause.name
+            words = f": the record has no {column!r}; where it may be missing, write "
+            words += f"record.get({column!r})"
+        elif isinstance(cause, AttributeError | TypeError | NameError):
+            words = f": {cause}"
+        elif isinstance(cause, AttributeDoesNotExist):
+            words = f": nothing has {cause.attr!r} there; is it null?"
         kind = type(cause).__name__
         return one_line(f"stream map: an expression failed with {kind}{words}{where}")
 
@@ -180,7 +214,7 @@ def _definitions(
     more = []
     for name, definition in stream_maps.items():
         written = definition if isinstance(definition, dict) else {}
-        if fnmatch(stream, written.get(SOURCE, name)):
+        if is_for(written.get(SOURCE, name), stream):
             if SOURCE in written:
                 more.append(written)
             else:

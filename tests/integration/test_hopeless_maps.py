@@ -190,9 +190,20 @@ def test_a_mistyped_stream_in_stream_maps_is_named(
     assert "'erp'" in line
 
 
+LISTED = {"number": {}, "company": {}}
 OPEN = {
-    "no properties": {},
-    "more than it lists": {"number": {}, "company": {}},
+    "no properties": {"properties": {}},
+    "more than it lists": {"properties": LISTED, "additionalProperties": True},
+    "more of a type": {
+        "properties": LISTED,
+        "additionalProperties": {"type": ["string", "null"]},
+    },
+    "more of any type": {"properties": LISTED, "additionalProperties": {}},
+    "more by pattern": {"properties": LISTED, "patternProperties": {"^e": {}}},
+    "a part elsewhere": {
+        "properties": LISTED,
+        "allOf": [{"properties": {"email": {}}}],
+    },
 }
 
 
@@ -202,7 +213,7 @@ def test_where_the_schema_is_open_the_first_records_are_asked(
     shared_sandbox, source, tmp_path, why, records
 ):
     message = schema(stream="erp", keys=("number",))
-    message["schema"] = {"properties": OPEN[why], "additionalProperties": True}
+    message["schema"] = OPEN[why]
     sent = [
         record("erp", number=str(n), company="Acme", email="ap@acme.example")
         for n in range(records)
@@ -226,6 +237,50 @@ def test_where_the_schema_is_open_the_first_records_are_asked(
     )
     assert (result.code, result.states) == (1, [])
     assert "emailAddress: the stream has no column 'billing_email'" in result.errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("stream_maps", "words"),
+    [
+        (
+            {"erp": WHOLE, "bill_to": {"__source__": "erp", "name": "company"}},
+            "stream 'erp': its alias is 'bill_to'; it has to be 'customers'",
+        ),
+        (
+            {
+                "erp": {"name": "company"},
+                "customers": {"__source__": "erp", "name": "company"},
+            },
+            "stream 'erp' is not named 'customers'",
+        ),
+    ],
+)
+def test_a_second_map_that_leads_nowhere_is_no_matter_of_silence(
+    shared_sandbox, source, stream_maps, words
+):
+    result = run_target(
+        shared_sandbox, STREAM, source_system=source, stream_maps=stream_maps
+    )
+    assert (result.code, result.states) == (1, [])
+    assert words in result.errors[0]
+    ignoring = run_target(
+        shared_sandbox,
+        STREAM,
+        source_system=source,
+        stream_maps=stream_maps,
+        unknown_streams="ignore",
+    )
+    assert (ignoring.code, ignoring.states) == (0, [{"n": 1}])
+
+
+def test_what_another_map_takes_from_a_stream_need_not_be_removed(
+    shared_sandbox, source
+):
+    stream_maps = {"customers": {"__source__": "erp", "name": "company"}}
+    result = run_target(
+        shared_sandbox, STREAM, source_system=source, stream_maps=stream_maps
+    )
+    assert (result.code, result.states) == (0, [{"n": 1}])
 
 
 def test_a_property_of_ones_own_may_go_under_metadata(shared_sandbox, source):

@@ -178,6 +178,11 @@ def test_a_stream_map_that_is_no_object_is_told_so(maps, message):
     assert [worded(error, PREFIX, {}) for error in errors] == [message]
 
 
+def test_an_option_for_all_streams_that_there_is_not_is_named():
+    message = "stream_maps: there is no __esle__; __else__ is for all other streams"
+    assert found(stream_maps={"__esle__": None, "__else__": None}) == [message]
+
+
 @pytest.mark.parametrize(
     "name", [n for n in CONFIG_SCHEMA["properties"] if n != "api_key"]
 )

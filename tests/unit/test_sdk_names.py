@@ -34,6 +34,7 @@ PRIVATE = {
 ASSIGNED = {
     (Target, "_config"): "is the configuration, without its nulls",
     (Target, "_latest_state"): "stays unset, or drain_all would write it",
+    (mapper.CustomStreamMap, "_transform_fn"): "maps, and does not flatten",
     (Sink, "_pending_batch"): "the open batch, whose age is looked at",
 }
 SDK = (target_base, plugin_base, mapper, metrics, sinks, encoding)

@@ -173,7 +173,7 @@ def test_nothing_but_plain_paths_and_file_addresses_is_opened(read, file, addres
     if isinstance(address, str):
         address = address.replace("{path}", str(path))
     words = refusal(read, address)
-    assert "only plain paths and file:// addresses may" in words
+    assert "only plain paths and addresses that begin with file:/// may" in words
 
 
 def test_a_file_outside_the_folder_is_refused_however_it_is_named(

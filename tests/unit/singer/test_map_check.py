@@ -112,6 +112,55 @@ def test_an_expression_that_can_not_be_read_is_named_and_shown(expression, words
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"__filters__": "number"}, "no `__filters__`; did you mean '__filter__'?"),
+        ({"__filter": "number"}, "no `__filter`; did you mean '__filter__'?"),
+        ({"__esle__": None}, "there is no `__esle__`; did you mean '__else__'?"),
+        ({"__key_property__": "number"}, "did you mean '__key_properties__'?"),
+        ({"__x__": "number"}, "no `__x__`; there are '__alias__', '__else__', "),
+        (
+            {"__source__": "erp", "__alias__": "customers"},
+            "`__alias__` has no effect beside `__source__`",
+        ),
+    ],
+)
+def test_an_option_of_a_stream_map_that_does_nothing_is_named(definition, words):
+    with pytest.raises(MappingError) as error:
+        check_definition({"name": "company", **definition}, COLUMNS, ())
+    assert words in str(error.value)
+
+
+def test_a_column_may_be_named_like_an_option():
+    check_definition({"name": "company", "__deleted": None}, ("__deleted",), ())
+
+
+@pytest.mark.parametrize(
+    "column", ["Company Name", "class", "Company.Name", "company-name", "2nd", "📦"]
+)
+def test_a_column_that_is_no_name_is_told_how_to_write(column):
+    columns = (column, "number")
+    try:
+        check_definition({"name": column}, columns, ())
+        (first, *_) = unknown_names({"name": column}, columns, FUNCTIONS)
+        problem = first.problem
+    except MappingError as error:
+        problem = str(error)
+    assert f"; write record[{column!r}] for the column" in problem
+    check_definition({"name": f"record[{column!r}]"}, columns, ())
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [(COLUMNS, "'number' is removed"), ((), "'number' is not in the SCHEMA")],
+)
+def test_a_key_that_is_gone_is_told_from_one_that_never_was(columns, words):
+    definition = {"number": None, "name": "record['company']"}
+    with pytest.raises(MappingError, match=words):
+        check_definition(definition, columns, ["number"])
+
+
 def test_streams_that_no_stream_is_named_are_found():
     maps = {
         "erp": {},
@@ -121,3 +170,7 @@ def test_streams_that_no_stream_is_named_are_found():
         "__else__": None,
     }
     assert unmatched(maps, ["erp", "customers_eu"]) == ["gone", "lost"]
+
+
+def test_a_stream_may_be_named_like_a_pattern():
+    assert unmatched({"Sheet [1]": {}}, ["Sheet [1]"]) == []

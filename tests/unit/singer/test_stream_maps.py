@@ -14,7 +14,9 @@ from target_upwell.singer.stream_maps import stream_mappings
 KEEP = {"sourceSystemId": "number", "name": "company"}
 
 
-def mappings(stream_maps, *, stream="erp", columns=("number", "company", "email")):
+def mappings(
+    stream_maps, *, stream="erp", columns=("number", "company", "email"), **settings
+):
     message = {
         "type": "SCHEMA",
         "stream": stream,
@@ -22,6 +24,7 @@ def mappings(stream_maps, *, stream="erp", columns=("number", "company", "email"
         "key_properties": ["number"],
     }
     config = {"stream_maps": stream_maps, "stream_map_config": {"prefix": "EU-"}}
+    config |= settings
     mapper = PluginMapper(config, logging.getLogger("test"))
     return stream_mappings(mapper, Source(stream, message))
 
@@ -77,6 +80,58 @@ def test_a_failure_names_the_property_and_the_expression_and_no_value(
         mapping({**KEEP, **definition}).map(RECORD)
     assert words in str(failure.value)
     assert "s3cret" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"emailAddress": "email"}, "the record has no 'email'; where it may be "),
+        ({"emailAddress": "email"}, "record.get('email') in emailAddress: email"),
+        ({"email": "self.lower()"}, "write record.get('email') in email: self.lower()"),
+    ],
+)
+def test_a_column_that_a_record_lacks_is_named_with_what_to_write(definition, words):
+    with pytest.raises(Invalid) as failure:
+        mapping({**KEEP, **definition}).map({"number": "1", "company": "Acme"})
+    assert words in str(failure.value)
+
+
+def test_flattening_leaves_objects_and_lists_as_the_map_made_them():
+    definition = {
+        **KEEP,
+        "metadata": "{'tags': tags, 'site': {'city': site['city']}}",
+        "addresses": "[{'city': site['city']}]",
+    }
+    one = mapping(
+        definition,
+        columns=("number", "company", "site", "tags"),
+        flattening_enabled=True,
+        flattening_max_depth=1,
+    )
+    record = {"number": "1", "company": "Acme", "site": {"city": "Bonn"}, "tags": ["a"]}
+    mapped = one.map(record)
+    assert mapped["metadata"] == {"tags": ["a"], "site": {"city": "Bonn"}}
+    assert mapped["addresses"] == [{"city": "Bonn"}]
+    assert mapped["tags"] == '["a"]'
+
+
+def test_a_filter_leaves_records_out_under_flattening_too():
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 1}
+    one = mapping({**KEEP, "__filter__": "company != 'Acme'"}, **flattening)
+    assert one.map(RECORD) is None
+
+
+@pytest.mark.parametrize("source", [False, True])
+def test_a_stream_that_is_named_like_a_pattern_has_its_map(source):
+    stream = "Sheet [1]"
+    definition = {**KEEP, "name": "company.lower() + x"}
+    maps = {stream: definition}
+    if source:
+        maps = {stream: None, "customers": {"__source__": stream, **definition}}
+    *_, one = mappings(maps, stream=stream)
+    assert set(one.written) == set(KEEP)
+    with pytest.raises(RunError, match="no column 'x'"):
+        one.check()
 
 
 def test_a_failure_is_one_records():
