@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 from singer_sdk.exceptions import RecordsWithoutSchemaException
-from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 
 from target_upwell.api.check import print_check
 from target_upwell.config import CONFIG_SCHEMA, Settings
@@ -42,7 +41,6 @@ from target_upwell.sinks import STREAM, CustomersSink, CustomersStream
 if TYPE_CHECKING:
     from types import FrameType
 
-    from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_upwell.resource import SourceKey
@@ -61,17 +59,10 @@ class TargetUpwell(ConfiguredTarget):
     name = "target-upwell"
     config_jsonschema = CONFIG_SCHEMA
     default_sink_class = CustomersSink
-    capabilities: ClassVar[list[CapabilitiesEnum]] = [
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.STRUCTURED_LOGGING,
-        TargetCapabilities.VALIDATE_RECORDS,
-    ]
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
         """Check the configuration and put the parts together; nothing runs yet."""
-        self.signals = Signals()
+        self.signals = Signals(GRACE_SECONDS)
         reader = MessageReader(self.signals, self._between_reads)
         super().__init__(message_reader=reader, **kwargs)
         settings = Settings.of(self._config)
@@ -81,15 +72,15 @@ class TargetUpwell(ConfiguredTarget):
             self.settings,
             digest_of(self._config),
             self.signals,
-            StateWriter(self.signals, GRACE_SECONDS).write,
+            StateWriter(self.signals).write,
         )
         # One sink: nothing to drain side by side.
         self.max_parallelism = 1
         self._sink: CustomersSink | None = None
-        self._sources: dict[str, Source] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
         self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
         self._unmapped_told: set[str] = set()
-        self._full_tables = FullTables() if self.parts.missing else None
+        self._full_tables = FullTables(self.initialized_at / 1000)
         self._ignored_versions = False
         self._no_customers_yet: int | None = None
 
@@ -141,7 +132,7 @@ class TargetUpwell(ConfiguredTarget):
         try:
             self.listen(file_input)
         except Stopped:
-            self.parts.close(self.signals.remaining(GRACE_SECONDS))
+            self.parts.close(self.signals.remaining)
             return EXIT_BY_SIGNAL + (self.signals.signal or 0)
         except Exception:
             self.parts.close(None)
@@ -163,13 +154,12 @@ class TargetUpwell(ConfiguredTarget):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         """Set up a stream; the SDK's would make a sink for each of its names."""
         stream = message_dict["stream"]
-        known = self._sources.get(stream)
-        if known and known.schema_message == message_dict:
+        if self._schemas.get(stream) == message_dict:
             return
-        source = self._sources[stream] = Source(stream, message_dict)
+        self._schemas[stream] = message_dict
         if not isinstance(message_dict["schema"].get("properties", {}), dict):
             raise RunError(f"stream {stream!r}: its properties are not an object")
-        mappings = stream_mappings(self.mapper, source)
+        mappings = stream_mappings(self.mapper, Source(stream, message_dict))
         self._streams[stream] = [
             (mapping, self._customers_stream(mapping))
             for mapping in mappings
@@ -213,7 +203,7 @@ class TargetUpwell(ConfiguredTarget):
         if self.settings.unknown_streams == "fail":
             maps = self.mapper.stream_maps_dict
             raise RunError(
-                why_unknown(stream, mapping.stream, STREAM, maps, self._sources)
+                why_unknown(stream, mapping.stream, STREAM, maps, self._schemas)
             )
         logger.info("stream %r is not named %r and is ignored", stream, STREAM)
 
@@ -225,10 +215,7 @@ class TargetUpwell(ConfiguredTarget):
                 f"a record of stream {message_dict['stream']!r} came before its "
                 "SCHEMA; the tap does not follow the Singer specification"
             )
-        if self._full_tables:
-            self._full_tables.record(
-                message_dict["stream"], message_dict.get("version")
-            )
+        self._full_tables.record(message_dict["stream"], message_dict.get("version"))
         raw = message_dict["record"]
         sink = cast("CustomersSink", self._sink)
         for mapping, stream in streams:
@@ -256,19 +243,17 @@ class TargetUpwell(ConfiguredTarget):
 
         Its `_latest_state` stays unset, or its `drain_all` would write it.
         """
-        if self._full_tables:
-            self._full_tables.state()
+        self._full_tables.state()
         if self._sink:
             self._sink.shape()
         if not self.settings.dry_run:
             self.parts.scheduler.checkpoint(message_dict["value"])
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Note it, if somebody wants to know which customers have left the source."""
+        """Note it for whoever wants to know which customers have left the source."""
         stream = message_dict["stream"]
-        if self._full_tables:
-            self._full_tables.activate(stream, message_dict.get("version"))
-        elif not self._ignored_versions:
+        self._full_tables.activate(stream, message_dict.get("version"))
+        if not self.parts.missing and not self._ignored_versions:
             self._ignored_versions = True
             logger.info(
                 "ACTIVATE_VERSION is ignored (stream %r): missing_customers is ignore",
@@ -279,7 +264,7 @@ class TargetUpwell(ConfiguredTarget):
         """Deliver the rest."""
         if self._no_customers_yet is not None:
             arrived = ", ".join(repr(stream) for stream in self._streams)
-            unused = unmatched(self.mapper.stream_maps_dict, self._sources)
+            unused = unmatched(self.mapper.stream_maps_dict, self._schemas)
             raise RunError(
                 f"no stream named {STREAM!r} arrived; these did: {arrived}; "
                 + (
@@ -301,11 +286,9 @@ class TargetUpwell(ConfiguredTarget):
 
     def _why_incomplete(self) -> str:
         """Return why the source may hold customers that did not come; "" if none."""
-        if not self._full_tables:
-            return ""
         maps = self.mapper.stream_maps_dict.items()
         expected = {name: one for name, one in maps if isinstance(one, dict)}
-        for stream in unmatched(expected, self._sources):
+        for stream in unmatched(expected, self._schemas):
             return f"stream {stream!r} of `stream_maps` did not come"
         led_here = (stream for stream, pairs in self._streams.items() if pairs)
         reasons = map(self._full_tables.why_incomplete, led_here)

@@ -14,10 +14,9 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
-from target_upwell import json_codec
-from target_upwell.exceptions import NotJSON, RunError
+from target_upwell.exceptions import RunError
 from target_upwell.printable import one_line
-from target_upwell.singer.lines import CHUNK_BYTES, numbered_lines
+from target_upwell.singer.lines import CHUNK_BYTES, json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,14 +62,7 @@ def _records_of(address: object, root: str) -> Iterator[dict[str, Any]]:
     place = f"BATCH file {_quoted(_without_secrets(address))}"
     try:
         with _opened(_real_path(address, root, place), place) as file:
-            for number, line in numbered_lines(_chunks(file, place), place):
-                if not line.strip():
-                    continue
-                try:
-                    record = json_codec.decode(line)
-                except NotJSON as error:
-                    why = f"is not valid JSON: {error}"
-                    raise RunError(f"line {number} of {place} {why}") from None
+            for number, _, record in json_lines(_chunks(file, place), place):
                 if not isinstance(record, dict):
                     raise RunError(f"line {number} of {place} is not a record")
                 yield record

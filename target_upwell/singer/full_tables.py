@@ -10,12 +10,9 @@ other.
 
 from __future__ import annotations
 
-import time
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any
 
 SDK_RECORDS_BETWEEN_STATES = 10_000
 """After so many records a tap of the SDK sends a STATE in mid-stream as well."""
@@ -57,9 +54,10 @@ class _Table:
 class FullTables:
     """Judges by a run's messages which of its source streams are complete."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._began = clock()
-        self._tables: dict[str, _Table] = {}
+    def __init__(self, began: float) -> None:
+        """Judge a run that began at a time, in seconds since 1970."""
+        self._began = began
+        self._tables: defaultdict[str, _Table] = defaultdict(_Table)
 
     def record(self, stream: str, version: Any) -> None:  # noqa: ANN401 - any JSON value
         """Take note of a record."""
@@ -108,7 +106,7 @@ class FullTables:
         return ""
 
     def _table(self, stream: str, version: Any) -> _Table:  # noqa: ANN401 - any JSON value
-        table = self._tables.setdefault(stream, _Table())
+        table = self._tables[stream]
         if type(version) is not int:
             table.mixed = True
         elif table.version is None:

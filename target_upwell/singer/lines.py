@@ -1,10 +1,11 @@
-"""Lines out of chunks of bytes, with a bound on how long one may be."""
+"""Lines of JSON out of chunks of bytes, with a bound on how long one may be."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from target_upwell.exceptions import InputError
+from target_upwell import json_codec
+from target_upwell.exceptions import InputError, NotJSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,16 +17,29 @@ MOST_LINE_BYTES = 16 << 20
 """A decoded line takes up to twenty times this; a customer takes a thousandth of it."""
 
 
-def numbered_lines(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes]]:
-    """Yield lines and their numbers, which begin at 1, without holding more than one.
+def json_lines(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes, Any]]:
+    """Yield lines that are not blank: the number, which begins at 1, as is, decoded.
 
     Args:
         chunks: Bytes, cut anywhere.
         place: What they are the lines of, for the error.
 
     Raises:
-        InputError: If a line is longer than `MOST_LINE_BYTES`.
+        InputError: If a line is not valid JSON, or longer than `MOST_LINE_BYTES`.
     """
+    for number, line in _numbered(chunks, place):
+        if not line.strip():
+            continue
+        try:
+            value = json_codec.decode(line)
+        except NotJSON as error:
+            why = f"is not valid JSON: {error}"
+            raise InputError(f"line {number} of {place} {why}") from None
+        yield number, line, value
+
+
+def _numbered(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes]]:
+    """Yield lines without holding more than one."""
     number, size, parts = 1, 0, list[bytes]()
     for chunk in chunks:
         first, *others = chunk.split(b"\n")

@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_upwell import json_codec
-from target_upwell.exceptions import InputError, NotJSON
-from target_upwell.singer.lines import CHUNK_BYTES, numbered_lines
+from target_upwell.exceptions import InputError
+from target_upwell.singer.lines import CHUNK_BYTES, json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,27 +29,24 @@ MILLISECONDS_BETWEEN_LOOKS = 1000
 """How long the reader waits for input before it asks whether to go on."""
 
 # What a message of each type must hold, and of which type.
-_SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
+_SHAPES: dict[str, dict[str, type]] = {
     "SCHEMA": {"stream": str, "schema": dict},
     "RECORD": {"stream": str, "record": dict},
     "STATE": {"value": object},
     "ACTIVATE_VERSION": {"stream": str},
     "BATCH": {"stream": str, "encoding": dict, "manifest": list},
 }
-_KINDS = {dict: "an object", str: "text", list: "a list"}
+_KINDS: dict[type, str] = {dict: "an object", str: "text", list: "a list"}
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads messages, and asks between two reads whether to go on."""
+    """Reads messages, and asks between two reads whether to go on.
+
+    `between_reads` is called before each read, and at least once a second while there
+    is nothing to read. What it raises ends the reading.
+    """
 
     def __init__(self, signals: Signals, between_reads: Callable[[], None]) -> None:
-        """Read nothing yet.
-
-        Args:
-            signals: Its wake-up pipe ends a wait for input.
-            between_reads: Called before each read, and at least once a second while
-                there is nothing to read. What it raises ends the reading.
-        """
         super().__init__()
         self._signals = signals
         self._between_reads = between_reads
@@ -72,14 +69,10 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         counts: Counter[str] = Counter()
         stream = self.default_input if file_input is None else file_input
-        for number, line in numbered_lines(self._chunks(stream), "the input"):
-            if not line.strip():
-                continue
-            try:
-                message = self.deserialize_json(line)
-                kind = _checked(message)
-            except InputError as error:
-                raise InputError(f"line {number} of the input {error}") from None
+        for number, line, message in json_lines(self._chunks(stream), "the input"):
+            if wrong := _wrong(message):
+                raise InputError(f"line {number} of the input is {wrong}")
+            kind = message["type"]
             if kind == "STATE":
                 message["value"] = json_codec.state_value(line, message["value"])
             callbacks[kind](message)
@@ -87,11 +80,8 @@ class MessageReader(GenericSingerReader[bytes]):
         return counts
 
     def deserialize_json(self, line: bytes) -> Any:  # noqa: ANN401
-        """Decode a line; one that is not valid JSON is an `InputError`."""
-        try:
-            return json_codec.decode(line)
-        except NotJSON as error:
-            raise InputError(f"is not valid JSON: {error}") from None
+        """Decode a line, as the SDK wants a reader to."""
+        return json_codec.decode(line)
 
     def _chunks(self, stream: IO[Any]) -> Iterator[bytes]:
         try:
@@ -112,11 +102,11 @@ class MessageReader(GenericSingerReader[bytes]):
         A rejects file may be loaded and, at the same time, appended to.
         """
         status = os.fstat(file)
-        left = status.st_size if stat.S_ISREG(status.st_mode) else None
+        left = status.st_size if stat.S_ISREG(status.st_mode) else sys.maxsize
         waiting = select.poll()
         for awaited in (file, self._signals.fileno()):
             waiting.register(awaited, select.POLLIN)
-        while left is None or left > 0:
+        while left > 0:
             self._between_reads()
             # Not select.select, which fails at file descriptors beyond 1023.
             ready = dict(waiting.poll(MILLISECONDS_BETWEEN_LOOKS))
@@ -126,38 +116,30 @@ class MessageReader(GenericSingerReader[bytes]):
             if file not in ready:
                 continue
             try:
-                chunk = os.read(file, min(CHUNK_BYTES, left or CHUNK_BYTES))
+                chunk = os.read(file, min(CHUNK_BYTES, left))
             except BlockingIOError:
                 continue
             except OSError as error:
                 raise InputError(f"the input can't be read: {error.strerror}") from None
             if not chunk:
                 return
-            if left is not None:
-                left -= len(chunk)
+            left -= len(chunk)
             yield chunk
 
 
-def _checked(message: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return the type of a message; a wrong shape is an `InputError`."""
+def _wrong(message: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return what is wrong with the shape of a message; "" if nothing is."""
     if not isinstance(message, dict):
-        raise InputError("is not a Singer message")
+        return "not a Singer message"
     kind = message.get("type")
     if not isinstance(kind, str) or kind not in _SHAPES:
-        raise InputError(
-            f"is not a Singer message: its type is none of {', '.join(_SHAPES)}"
-        )
+        return f"not a Singer message: its type is none of {', '.join(_SHAPES)}"
     for name, wanted in _SHAPES[kind].items():
         if name not in message:
-            raise InputError(f"is a {kind} message without {name!r}")
+            return f"a {kind} message without {name!r}"
         if not isinstance(message[name], wanted):
-            raise InputError(
-                f"is a {kind} message whose {name!r} is not {_KINDS[wanted]}"  # type: ignore[index]
-            )
-    if kind == "SCHEMA":
-        keys = message.get("key_properties") or []
-        if not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
-            raise InputError(
-                "is a SCHEMA message whose 'key_properties' are not a list of text"
-            )
-    return kind
+            return f"a {kind} message whose {name!r} is not {_KINDS[wanted]}"
+    keys = (kind == "SCHEMA" and message.get("key_properties")) or []
+    if not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+        return "a SCHEMA message whose 'key_properties' are not a list of text"
+    return ""

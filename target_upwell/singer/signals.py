@@ -9,6 +9,7 @@ waits look at the flag.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -26,13 +27,16 @@ EXIT_BY_SIGNAL = 128
 class Signals:
     """The signal that came, if one did, and the wake-up pipe.
 
+    A signal begins a grace of some seconds, in which what is under way may end.
+
     Attributes:
         signal: The number of the first signal; none before it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float) -> None:
         self.signal: int | None = None
-        self._came_at = 0.0
+        self._grace = grace
+        self._deadline = math.inf
         self._read, self._write = os.pipe()
         for end in (self._read, self._write):
             os.set_blocking(end, False)
@@ -42,11 +46,10 @@ class Signals:
         """Return whether a signal came."""
         return self.signal is not None
 
-    def remaining(self, grace: float) -> float:
-        """Return the seconds that are left of a grace period, which a signal begins."""
-        if self.signal is None:
-            return grace
-        return max(0.0, self._came_at + grace - time.monotonic())
+    @property
+    def remaining(self) -> float:
+        """The seconds that are left of the grace."""
+        return max(0.0, self._deadline - time.monotonic())
 
     def fileno(self) -> int:
         """Return the end of the wake-up pipe that becomes readable."""
@@ -67,7 +70,7 @@ class Signals:
         """Note a signal; a second one ends the process at once."""
         if self.signal is not None:
             os._exit(EXIT_BY_SIGNAL + signum)
-        self._came_at = time.monotonic()
+        self._deadline = time.monotonic() + self._grace
         self.signal = signum
         self.wake()
 

@@ -34,15 +34,8 @@ _RUN_AGAIN = "run it again, it goes on where it stopped"
 class StateWriter:
     """Writes STATE lines to standard output; its owner calls it one at a time."""
 
-    def __init__(self, signals: Signals, grace: float) -> None:
-        """Write nothing yet.
-
-        Args:
-            signals: Tells whether a signal came, and when.
-            grace: Seconds after a signal that a reader is still waited for.
-        """
+    def __init__(self, signals: Signals) -> None:
         self._signals = signals
-        self._grace = grace
         self._rest = b""
 
     def write(self, value: bytes) -> None:
@@ -95,5 +88,5 @@ class StateWriter:
                 except BlockingIOError:
                     continue
                 self._rest = self._rest[written:]
-            elif self._signals and self._signals.remaining(self._grace) <= 0:
+            elif not self._signals.remaining:
                 raise Stopped

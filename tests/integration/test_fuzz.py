@@ -90,7 +90,7 @@ def rejected(result):
 def test_the_reader_hands_on_what_it_does_not_refuse():
     print("FUZZ_SEED:", SEED)  # noqa: T201 - likewise
     hostile = HostileLines(SEED)
-    reader = MessageReader(Signals(), lambda: None)
+    reader = MessageReader(Signals(10.0), lambda: None)
     kinds = ("SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH")
     for _ in range(share(full=20_000, part=2000)):
         seen = []

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from target_upwell import environment
 from target_upwell.customers.schema import SCHEMA
+from target_upwell.singer.configuration import dotenv, from_variables
 from target_upwell.target import TargetUpwell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,14 +97,14 @@ def test_the_example_of_an_env_file_has_every_setting_and_can_be_read():
     lines = re.findall(r"^(TARGET_UPWELL_\w+)=(.*)$", switched_on, re.MULTILINE)
     assert [name for name, _ in lines] == list(path_of_all)
     given = {name: value.strip("'") for name, value in lines if value}
-    assert set(environment.settings(schema(), "TARGET_UPWELL_", given)) == {
+    assert set(from_variables(given, schema(), "TARGET_UPWELL_")) == {
         path_of_all[name] for name in given
     }
 
 
 def test_nothing_is_switched_on_in_the_example_of_an_env_file():
     # An empty variable would win over what the project sets.
-    assert environment.dotenv(ROOT / ".env.example") == {}
+    assert dotenv(ROOT / ".env.example") == {}
 
 
 def test_the_page_on_settings_describes_every_setting():

@@ -17,7 +17,7 @@ MS = NOW * 1000
 
 def judged(*messages, stream="a"):
     """Why the stream is not complete: its messages are R, A or S, with a version."""
-    tables = FullTables(clock=lambda: NOW)
+    tables = FullTables(NOW)
     for kind, *version in messages:
         if kind == "S":
             tables.state()

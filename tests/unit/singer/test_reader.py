@@ -25,7 +25,7 @@ RECORD = b'{"type":"RECORD","stream":"customers","record":{"n":1.10}}'
 
 @pytest.fixture
 def signals():
-    return Signals()
+    return Signals(10.0)
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ DEADLINE_S = 60
 
 @pytest.fixture
 def signals():
-    return Signals()
+    return Signals(0.0)
 
 
 @pytest.fixture
 def writer(signals):
-    return StateWriter(signals, grace=0.0)
+    return StateWriter(signals)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -11,18 +12,18 @@ from target_upwell.singer.signals import Signals
 
 @pytest.fixture
 def signals():
-    return Signals()
+    return Signals(10.0)
 
 
 def is_readable(signals):
     return bool(select.select([signals], [], [], 0)[0])
 
 
-def test_before_a_signal_there_is_none_and_the_grace_is_whole(signals):
+def test_before_a_signal_there_is_none_and_no_grace_runs(signals):
     assert not signals
     assert signals.signal is None
     assert not is_readable(signals)
-    assert signals.remaining(10.0) == 10.0
+    assert signals.remaining == math.inf
 
 
 def test_a_signal_is_noted_and_ends_the_wait(signals):
@@ -41,9 +42,9 @@ def test_a_grace_begins_with_the_signal_and_never_falls_below_nothing(
     signals.handle(signal.SIGTERM, None)
 
     now = 104.0
-    assert signals.remaining(10.0) == 6.0
+    assert signals.remaining == 6.0
     now = 200.0
-    assert signals.remaining(10.0) == 0.0
+    assert signals.remaining == 0.0
 
 
 def test_a_second_signal_ends_the_process_at_once(signals, monkeypatch):
@@ -79,7 +80,7 @@ def test_handlers_are_put_back(signals):
 
 
 def test_the_wake_up_pipe_is_closed_with_its_owner():
-    signals = Signals()
+    signals = Signals(10.0)
     file = signals.fileno()
     del signals
     with pytest.raises(OSError, match="Bad file descriptor"):
