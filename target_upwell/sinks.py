@@ -67,13 +67,15 @@ class CustomersStream:
             unmapped=settings.unmapped_properties,
             needs_name=settings.load_method != "update-only",
         )
-        self._tap_schema = TapSchema(schema) if settings.validate_records else None
+        # The tap's own: types that the SDK gives to what a map makes are guesses.
+        tap_schema = source.schema_message["schema"]
+        self._tap_schema = TapSchema(tap_schema) if settings.validate_records else None
 
     def row(self, record: dict[str, Any], raw: dict[str, Any]) -> Row:
         """Turn a mapped record into a row; one that is no customer says why."""
         try:
             if self._tap_schema:
-                self._tap_schema.check(record)
+                self._tap_schema.check(raw)
             customer_input = self.mapping(record)
             body = json_codec.encode(as_new(customer_input))
             if ENVELOPE_BYTES + len(body) > self._most_bytes:

@@ -9,7 +9,12 @@ from __future__ import annotations
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft7Validator, SchemaError, ValidationError
+from jsonschema import (
+    Draft4Validator,
+    Draft7Validator,
+    SchemaError,
+    ValidationError,
+)
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
 from referencing import Registry
@@ -45,9 +50,19 @@ def _exact(number: Decimal | float) -> Decimal:
     return Decimal(str(number)).copy_abs()
 
 
-_Validator = extend(  # type: ignore[no-untyped-call]
-    Draft7Validator, {"multipleOf": _multiple_of}
-)
+_DRAFTS = [
+    extend(draft, {"multipleOf": _multiple_of})  # type: ignore[no-untyped-call]
+    for draft in (Draft7Validator, Draft4Validator)
+]
+"""What a schema may be; taps of databases write `"exclusiveMaximum": true`."""
+
+
+def _is_valid(schema: Mapping[str, Any], draft: Any) -> bool:  # noqa: ANN401 - likewise
+    try:
+        draft.check_schema(schema)
+    except (SchemaError, ArithmeticError, RecursionError):
+        return False
+    return True
 
 
 class TapSchema:
@@ -59,15 +74,15 @@ class TapSchema:
         Raises:
             MappingError: If no record can be checked by it.
         """
-        try:
-            _Validator.check_schema(schema)
-        except (SchemaError, ArithmeticError, RecursionError):
+        drafts = (draft for draft in _DRAFTS if _is_valid(schema, draft))
+        draft = next(drafts, None)
+        if draft is None:
             raise MappingError(
                 "validate_records: the tap's SCHEMA is not a valid JSON schema, so "
                 "that no record can be checked by it"
-            ) from None
+            )
         # A registry of its own, so that nothing is fetched.
-        self._validator = _Validator(schema, registry=Registry())
+        self._validator = draft(schema, registry=Registry())
 
     def check(self, record: Mapping[str, Any]) -> None:
         """Check a record.

@@ -56,6 +56,14 @@ def test_a_schema_that_is_none_is_refused_at_once(broken):
         schema(**broken)
 
 
+def test_limits_may_be_written_as_older_taps_do():
+    tap_schema = schema(maximum=100, exclusiveMaximum=True, multipleOf=0.01)
+    tap_schema.check({"limit": Decimal("99.99")})
+    for value in (100, Decimal("0.001")):
+        with pytest.raises(Invalid, match=r"^limit: does not fit"):
+            tap_schema.check({"limit": value})
+
+
 @pytest.mark.parametrize(
     "reference", ["#/definitions/none", "other.json", "http://127.0.0.1:{port}/x"]
 )
