@@ -91,7 +91,7 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name in config.get("stream_maps", ()):
         if name.startswith("__") and name != "__else__":
             yield f"stream_maps: there is no {name}; __else__ is for all other streams"
-    yield from _file_problems({name: config.get(name) or "" for name in _FILES})
+    yield from _file_problems({n: config[n] for n in _FILES if config.get(n)})
 
 
 def _address_problems(url: str) -> Iterator[str]:
@@ -126,15 +126,17 @@ def _file_problems(paths: Mapping[str, str]) -> Iterator[str]:
     """Find paths that no file can be appended to, and two that are one file."""
     settings: dict[object, str] = {}
     for setting, path in paths.items():
-        if not path:
-            continue
+        found = None
         try:
-            found = _file_at(path)
-            wrong = _not_a_file(path, found)
-        except (ValueError, UnicodeError):
-            wrong = "it holds a character that no path can hold"
+            found = os.stat(path)  # noqa: PTH116 - its mode tells the kinds apart
+            wrong = _not_a_file(found)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            # What opens it says more.
+            wrong = "it ends with a slash" if path.endswith("/") else ""
         except OSError as error:
             wrong = f"it can't be looked up: {error.strerror}"
+        except ValueError:
+            wrong = "it holds a character that no path can hold"
         if wrong:
             yield f"{setting}: {wrong}; name a file"
             continue
@@ -144,18 +146,8 @@ def _file_problems(paths: Mapping[str, str]) -> Iterator[str]:
         settings[real] = setting
 
 
-def _file_at(path: str) -> os.stat_result | None:
-    """Return what is at a path, if that can be told; what opens the file says more."""
-    try:
-        return os.stat(path)  # noqa: PTH116 - the kinds of file are told by its mode
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return None
-
-
-def _not_a_file(path: str, found: os.stat_result | None) -> str:
-    """Return why lines can't be appended to what is at a path; empty if they can."""
-    if not found:
-        return "it ends with a slash" if path.endswith("/") else ""
+def _not_a_file(found: os.stat_result) -> str:
+    """Return why lines can't be appended to what was found; empty if they can."""
     if stat.S_ISDIR(found.st_mode):
         return "it is a folder"
     if not stat.S_ISREG(found.st_mode):

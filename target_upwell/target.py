@@ -6,7 +6,6 @@ Each override of an underscored method of the SDK says why.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
@@ -39,8 +38,6 @@ from target_upwell.singer.stream_maps import StreamMapping, stream_mappings
 from target_upwell.sinks import STREAM, CustomersSink, CustomersStream
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_upwell.resource import SourceKey
@@ -65,9 +62,8 @@ class TargetUpwell(ConfiguredTarget):
         self.signals = Signals(GRACE_SECONDS)
         reader = MessageReader(self.signals, self._between_reads)
         super().__init__(message_reader=reader, **kwargs)
-        settings = Settings.of(self._config)
-        policies = field_policy.in_force(settings.field_policy)
-        self.settings = replace(settings, field_policy=policies)
+        policies = field_policy.in_force(self._config.get("field_policy", {}))
+        self.settings = Settings.of({**self._config, "field_policy": policies})
         self.parts = Run(
             self.settings,
             digest_of(self._config),
@@ -107,11 +103,10 @@ class TargetUpwell(ConfiguredTarget):
         )
         if check:
             return print_check(target.settings, CUSTOMERS)
-        with target.signals.handled():
-            try:
-                return target.run(file_input)
-            except RecordsWithoutSchemaException as error:
-                raise InputError(str(error)) from error
+        try:
+            return target.run(file_input)
+        except RecordsWithoutSchemaException as error:
+            raise InputError(str(error)) from error
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -139,9 +134,9 @@ class TargetUpwell(ConfiguredTarget):
             raise
         return 0
 
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+    def _handle_termination(self, signum: int, frame: object) -> None:  # noqa: ARG002
         """Note a signal; the SDK's own re-enters the drain (meltano/sdk#3775)."""
-        self.signals.handle(signum, frame)
+        self.signals.handle(signum)
 
     def _between_reads(self) -> None:
         """Do what is due while the reader waits, or end the reading."""

@@ -47,20 +47,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 class AppendedFile:
     """A file of lines that is only ever appended to; threads and runs share it.
 
+    `setting` names it in messages; `beginnings` are those of this program's own lines.
     It raises `RunError` where the system refuses. Nothing is written after that: a
     later line would overtake those that are missing.
     """
 
     def __init__(self, path: str, setting: str, beginnings: tuple[bytes, ...]) -> None:
-        """Open nothing yet.
-
-        Args:
-            path: Where it is; it is made when the first line is due.
-            setting: The setting that names it, for messages.
-            beginnings: How this program's own lines begin in this file.
-        """
         self.path = path
-        self.setting = setting
+        self._setting = setting
         self._own = beginnings
         self._lock = threading.Lock()
         self._file: int | None = None
@@ -88,7 +82,7 @@ class AppendedFile:
             logger.warning(
                 "%s: other users can read %r, which holds personal data; run: "
                 "chmod 600 %s",
-                self.setting,
+                self._setting,
                 self.path,
                 shlex.quote(self.path),
             )
@@ -151,7 +145,7 @@ class AppendedFile:
                 if full or error.errno == errno.EFBIG:
                     remedy = "free some space"
             raise RunError(
-                f"{self.setting}: {self.path!r} can't be written: {what}; {remedy}"
+                f"{self._setting}: {self.path!r} can't be written: {what}; {remedy}"
             ) from None
 
     def _open(self) -> int:

@@ -35,7 +35,11 @@ BEGINNINGS = (b'{"type":"SCHEMA",', b'{"type":"RECORD","stream":')
 
 
 class Rejects:
-    """The rejects of a run; threads share it."""
+    """The rejects of a run; threads share it.
+
+    `limit` of them are allowed, any number if it is -1. A dry run goes on over it, so
+    that all are seen. `hints` are those of a `Resource`.
+    """
 
     def __init__(
         self,
@@ -45,15 +49,6 @@ class Rejects:
         *,
         dry_run: bool = False,
     ) -> None:
-        """Keep account of rejects.
-
-        Args:
-            limit: Records that may be rejected; -1 for any number.
-            file: Where they are kept, if anywhere.
-            hints: What to do, by how the reasons end that it is about; `{value}` stands
-                for the value that such a reason quotes.
-            dry_run: Whether to go on over the limit, so that all rejects are seen.
-        """
         self._limit = limit
         self._file = file
         self._hints = hints

@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.metrics import Metric, Point, Status, Tag, get_metrics_logger
+from singer_sdk import metrics
+from singer_sdk.metrics import Metric, Point, Status, Tag
 
 from target_upwell.delivery.outcomes import Outcome
 from target_upwell.printable import counted
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-upwell")
 
 SECONDS_BETWEEN_PROGRESS_LINES = 10
-SECONDS_BETWEEN_COUNTS = 60
 
 SHORTEST_PAUSE_SECONDS = 1.0
 """Shorter pauses are not worth a word."""
@@ -60,7 +60,7 @@ class Report:
         self._rejects = rejects
         self._sync_log = sync_log
         self._clock = clock
-        self._began = self._last_line = self._last_counts = clock()
+        self._began = self._last_line = clock()
         self._lock = threading.Lock()
         self._records: Counter[Outcome] = Counter()
         self._by_key: Counter[Outcome] = Counter()
@@ -69,10 +69,11 @@ class Report:
         self._deleted = 0
         self._requests = 0
         self._retries = 0
-        # Since they were logged last: seconds of each request, and their number.
+        # Seconds of each request since they were logged last.
         self._durations: list[float] = []
-        self._requests_by_tag: Counter[tuple[str, int]] = Counter()
-        self._metrics_logger = get_metrics_logger()
+        # They log themselves once a minute.
+        self._counters: dict[tuple[str, int], metrics.Counter] = {}
+        self._metrics_logger = metrics.get_metrics_logger()
 
     def record(self, outcomes: Outcomes) -> None:
         """Take what became of records; once `sync` returns it is on the disk.
@@ -123,10 +124,13 @@ class Report:
             self._requests += 1
             self._retries += again
             self._durations.append(seconds)
-            self._requests_by_tag[endpoint, status] += 1
+            if (endpoint, status) not in self._counters:
+                self._counters[endpoint, status] = metrics.Counter(
+                    Metric.HTTP_REQUEST_COUNT, _tags(endpoint, status)
+                )
+            self._counters[endpoint, status].increment()
         if self._metrics_logger.isEnabledFor(logging.DEBUG):
-            tags = _tags(endpoint, status)
-            self._measured(Metric.HTTP_REQUEST_DURATION, seconds, tags, logging.DEBUG)
+            self._log_duration(seconds, _tags(endpoint, status), logging.DEBUG)
 
     def totals(self) -> dict[str, float]:
         """Return the five counts, requests, retries and seconds up to now."""
@@ -145,16 +149,14 @@ class Report:
             self._last_line = now
             self._log_progress(now - self._began, limiter)
             self._log_durations()
-        if now - self._last_counts >= SECONDS_BETWEEN_COUNTS:
-            self._last_counts = now
-            self._log_request_counts()
 
     def summary(self, note: str = "") -> None:
         """Log how the run went, and what else there is to know about it."""
         self._log_durations()
-        self._log_request_counts()
         seconds = self._clock() - self._began
         with self._lock:
+            for counter in self._counters.values():
+                counter.exit()
             counts = ", ".join(f"{self._records[one]} {one.value}" for one in Outcome)
             if self._reject_kinds:
                 kinds = (f"{n} {kind}" for kind, n in self._reject_kinds.items())
@@ -213,26 +215,12 @@ class Report:
             seconds, self._durations = self._durations, []
         if seconds:
             tags = {"requests": len(seconds), "longest": round(max(seconds), 6)}
-            mean = sum(seconds) / len(seconds)
-            self._measured(Metric.HTTP_REQUEST_DURATION, mean, tags)
+            self._log_duration(sum(seconds) / len(seconds), tags, logging.INFO)
 
-    def _log_request_counts(self) -> None:
-        with self._lock:
-            counts, self._requests_by_tag = self._requests_by_tag, Counter()
-        for (endpoint, status), count in counts.items():
-            tags = _tags(endpoint, status)
-            self._measured(Metric.HTTP_REQUEST_COUNT, count, tags)
-
-    def _measured(
-        self,
-        metric: Metric,
-        value: float,
-        tags: dict[str, Any],
-        level: int = logging.INFO,
-    ) -> None:
+    def _log_duration(self, seconds: float, tags: dict[str, Any], level: int) -> None:
         """Log a metric as the SDK does, which has no way to do so at DEBUG."""
-        kind = "counter" if metric is Metric.HTTP_REQUEST_COUNT else "timer"
-        point = Point(kind, metric, round(value, 6), {**tags, Tag.PID: os.getpid()})
+        tags = {**tags, Tag.PID: os.getpid()}
+        point = Point("timer", Metric.HTTP_REQUEST_DURATION, round(seconds, 6), tags)
         self._metrics_logger.log(level, "METRIC: %s", point)
 
 

@@ -59,7 +59,8 @@ _LOGGED = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED})
 class SyncLog:
     """The sync log of a run, if the user wants one; threads share it.
 
-    It raises `RunError` where its file can't be read or written.
+    `digest` stands for the settings that change values, see `digest_of`. It raises
+    `RunError` where its file can't be read or written.
     """
 
     def __init__(
@@ -70,15 +71,6 @@ class SyncLog:
         run: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
-        """Log nothing yet.
-
-        Args:
-            file: Where, if anywhere.
-            digest: Stands for the settings that change values, see `digest_of`.
-            resource: What the records are.
-            run: Identifies the run; made up if none is given.
-            clock: Returns the time, with its zone.
-        """
         self._file = file
         self._digest = digest
         self._resource = resource

@@ -11,14 +11,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import signal
 import time
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
 
 EXIT_BY_SIGNAL = 128
 """What a shell adds to the number of the signal that ended a process."""
@@ -66,23 +60,10 @@ class Signals:
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 1024)
 
-    def handle(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def handle(self, signum: int) -> None:
         """Note a signal; a second one ends the process at once."""
         if self.signal is not None:
             os._exit(EXIT_BY_SIGNAL + signum)
         self._deadline = time.monotonic() + self._grace
         self.signal = signum
         self.wake()
-
-    @contextlib.contextmanager
-    def handled(self) -> Iterator[None]:
-        """Handle SIGTERM and SIGINT while this lasts; for the main thread."""
-        before = {
-            signum: signal.signal(signum, self.handle)
-            for signum in (signal.SIGTERM, signal.SIGINT)
-        }
-        try:
-            yield
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)

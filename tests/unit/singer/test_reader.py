@@ -172,7 +172,7 @@ def test_a_wait_for_input_ends_when_a_signal_comes(signals):
         if signals:
             raise Stopped
 
-    signals.handle(signal.SIGTERM, None)
+    signals.handle(signal.SIGTERM)
     with silent() as pipe, pytest.raises(Stopped):
         read(MessageReader(signals, stop), pipe)
 

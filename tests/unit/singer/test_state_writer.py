@@ -122,7 +122,7 @@ def test_a_pipe_that_nobody_reads_is_given_up_after_a_signal(
     writer, signals, monkeypatch
 ):
     with piped(monkeypatch) as pipe:
-        signals.handle(signal.SIGTERM, None)
+        signals.handle(signal.SIGTERM)
 
         with pytest.raises(Stopped):
             writer.write(LONG)
@@ -132,7 +132,7 @@ def test_a_pipe_that_nobody_reads_is_given_up_after_a_signal(
 
 def test_a_pipe_that_has_room_takes_state_after_a_signal(writer, signals, monkeypatch):
     with piped(monkeypatch) as pipe:
-        signals.handle(signal.SIGTERM, None)
+        signals.handle(signal.SIGTERM)
 
         writer.write(b"{}")
 
@@ -152,7 +152,7 @@ def test_a_signal_ends_a_wait_that_has_begun(writer, signals, monkeypatch):
         thread = threading.Thread(target=write)
         thread.start()
         pipe.read1(1)
-        signals.handle(signal.SIGTERM, None)
+        signals.handle(signal.SIGTERM)
 
         thread.join(DEADLINE_S)
         assert stopped.is_set()

@@ -27,7 +27,7 @@ def test_before_a_signal_there_is_none_and_no_grace_runs(signals):
 
 
 def test_a_signal_is_noted_and_ends_the_wait(signals):
-    signals.handle(signal.SIGTERM, None)
+    signals.handle(signal.SIGTERM)
 
     assert signals
     assert signals.signal == signal.SIGTERM
@@ -39,7 +39,7 @@ def test_a_grace_begins_with_the_signal_and_never_falls_below_nothing(
 ):
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    signals.handle(signal.SIGTERM, None)
+    signals.handle(signal.SIGTERM)
 
     now = 104.0
     assert signals.remaining == 6.0
@@ -50,9 +50,9 @@ def test_a_grace_begins_with_the_signal_and_never_falls_below_nothing(
 def test_a_second_signal_ends_the_process_at_once(signals, monkeypatch):
     codes = []
     monkeypatch.setattr(os, "_exit", codes.append)
-    signals.handle(signal.SIGTERM, None)
+    signals.handle(signal.SIGTERM)
 
-    signals.handle(signal.SIGINT, None)
+    signals.handle(signal.SIGINT)
 
     assert codes == [128 + signal.SIGINT]
 
@@ -69,14 +69,6 @@ def test_waking_never_waits_however_often_it_is_done(signals):
     for _ in range(100_000):
         signals.wake()
     assert is_readable(signals)
-
-
-def test_handlers_are_put_back(signals):
-    before = signal.getsignal(signal.SIGTERM)
-    with signals.handled():
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert signals.signal == signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_wake_up_pipe_is_closed_with_its_owner():
