@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 COERCIONS = {
     Kind.TEXT: "Surrounding white space is cut, blank text is a null, a number becomes "
     "text without an exponent or a trailing `.0`.",
-    Kind.EMAIL: "Text with one `@` between two parts without white space.",
+    Kind.EMAIL: "Text with one `@` between two parts without white space, comma, "
+    "semicolon, angle bracket or invisible character.",
     Kind.EMAILS: "A list, or text split at commas and semicolons; blanks are dropped.",
-    Kind.TIMESTAMP: "ISO 8601 text or epoch seconds, sent with an offset; no zone "
-    "means UTC.",
+    Kind.TIMESTAMP: "ISO 8601 text, `20261101` among it, or epoch seconds as a number; "
+    "sent with an offset, no zone means UTC. A number below 100,000,000, in 1973, is "
+    "rejected: it is a date without separators, or a 0 for never.",
     Kind.JSON: "Any JSON value; it is not checked.",
     Kind.ADDRESSES: 'A list of objects, one object, `{"data": ...}`, or any of them '
     "as JSON text. Nulls inside are dropped.",

@@ -14,9 +14,15 @@ from target_upwell.customers.values import shown
 from target_upwell.exceptions import Invalid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_FIRST_SECOND = -62_135_596_800
+_FIRST_SECOND = 100_000_000
+"""In 1973. A smaller number is a date such as 20261101, a day in a spreadsheet, or a 0
+that stands for never, and would mark living customers as deleted."""
 _LAST_SECOND = 253_402_300_799
-"""The years 1 to 9999."""
+"""The end of the year 9999."""
+_LAST_PLAUSIBLE = 4_102_444_800
+"""The year 2100."""
+_FINER = ((1000, "milliseconds by a thousand"), (10**6, "microseconds by a million"))
+"""In words: figures are left out where reasons are counted by kind."""
 _SHORTEST_MONTH = "28"
 
 _ISO_8601 = re.compile(
@@ -32,6 +38,7 @@ def timestamp(value: object) -> str | None:
     """Return RFC 3339 text with an offset; what names no zone is UTC.
 
     The zone is kept, not converted, and so are the digits of a fraction.
+    Epoch seconds begin in 1973.
 
     Raises:
         Invalid: Neither ISO 8601 nor epoch seconds, or no such point in time.
@@ -51,7 +58,8 @@ def timestamp(value: object) -> str | None:
 def _from_iso(written: str) -> str:
     found = _ISO_8601.fullmatch(written)
     if not found:
-        raise Invalid(f"{shown(written)} is not an ISO 8601 date and time")
+        hint = "; make epoch seconds a number: float(...)" if written.isdigit() else ""
+        raise Invalid(f"{shown(written)} is not an ISO 8601 date and time{hint}")
     year, _, month, day, hour, _, minute, second, fraction, *offset = found.groups("00")
     if day > _SHORTEST_MONTH:
         try:
@@ -72,11 +80,19 @@ def _from_iso(written: str) -> str:
 def _from_epoch(seconds: float | Decimal) -> str:
     amount = Decimal(repr(seconds)) if isinstance(seconds, float) else Decimal(seconds)
     # Compared, and not computed with: a decimal's exponent can be astronomical.
-    if not amount.is_finite() or not _FIRST_SECOND <= amount <= _LAST_SECOND:
-        hint = ""
-        if amount.is_finite() and _LAST_SECOND < amount <= _LAST_SECOND * 1000:
-            hint = "; divide milliseconds by 1000 in the stream map"
-        raise Invalid(f"{shown(seconds)} is out of range for epoch seconds{hint}")
+    if not amount.is_finite():
+        raise Invalid(f"{shown(seconds)} is not a point in time")
+    if amount > _LAST_SECOND:
+        hint = "write a date as text"
+        for factor, division in _FINER:
+            if _FIRST_SECOND * factor < amount < _LAST_PLAUSIBLE * factor:
+                hint = f"divide {division} in the stream map"
+        raise Invalid(f"{shown(seconds)} is out of range for epoch seconds; {hint}")
+    if amount < _FIRST_SECOND:
+        raise Invalid(
+            f"{shown(seconds)} is too small for epoch seconds; write a date as text, "
+            "and null for none"
+        )
     whole, fraction = divmod(amount, 1)
     microseconds = int(fraction * 1_000_000)
     moment = _EPOCH + timedelta(seconds=int(whole), microseconds=microseconds)

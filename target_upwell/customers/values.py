@@ -32,7 +32,7 @@ _MAX_INTEGER_BITS = 14_000
 _MAX_EXPONENT = 16_383
 """The most digits that PostgreSQL's numeric, and so its jsonb, takes in a fraction."""
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+")
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (str, "text"),
@@ -134,9 +134,18 @@ def whole_number(value: object) -> int | None:
 def email(value: object) -> str | None:
     """Return an e-mail address."""
     address = text(value)
-    if address is not None and not _EMAIL.fullmatch(address):
+    if address is None:
+        return None
+    if address.count("@") > 1:
         raise Invalid(
-            "not an e-mail address: one @ between two parts without white space"
+            "not an e-mail address but more than one @, as several have; take one in "
+            "the stream map"
+        )
+    # What is copied from a mail program brings characters that nobody sees.
+    if not _EMAIL.fullmatch(address) or not address.isprintable():
+        raise Invalid(
+            "not an e-mail address: one @ between two parts without white space, "
+            "comma, semicolon, angle bracket or invisible character"
         )
     return address
 
@@ -193,19 +202,25 @@ def json_value(value: Any, room: int = MAX_NESTING) -> Any:  # noqa: ANN401 - li
     if not room:
         raise Invalid(f"lists and objects are nested deeper than {MAX_NESTING} levels")
     if isinstance(value, dict):
-        return {
-            _member_name(name): json_value(member, room - 1)
-            for name, member in value.items()
-        }
+        return _json_object(value, room)
     if isinstance(value, (list, tuple)):
         return [json_value(member, room - 1) for member in value]
     raise Invalid(f"{kind_of(value)} can't be written as JSON")
 
 
-def _member_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise Invalid(f"{kind_of(name)} can't be the name of an object's member")
-    return checked(name)
+def _json_object(found: dict[Any, Any], room: int) -> dict[str, Any]:
+    members = {}
+    for name, member in found.items():
+        if not isinstance(name, str):
+            raise Invalid(f"{kind_of(name)} can't be the name of an object's member")
+        try:
+            members[checked(name)] = json_value(member, room - 1)
+        except Invalid as exc:
+            # The outermost name finds it; a hundred of them would hide it.
+            if room < MAX_NESTING:
+                raise
+            raise exc.under(f".{shown_name(name)}") from None
+    return members
 
 
 def _storable(number: float | Decimal) -> float | Decimal:

@@ -245,7 +245,7 @@ class TestUnmappedProperties:
 
     def test_must_be_json_to_go_under_metadata(self):
         found = reason({"id": 7, "tier": float("nan")}, unmapped="metadata")
-        assert found == "metadata: not a finite number that can be stored"
+        assert found == "metadata.tier: not a finite number that can be stored"
 
     def test_can_cost_the_record(self):
         record = {"id": 7, **dict.fromkeys("abcdefg")}
@@ -309,6 +309,10 @@ class TestAReason:
             ({"name": True}, "name: a boolean is neither text nor a number"),
             ({"contacts": [{}, 1]}, "contacts[1]: a number is not an object"),
             ({"metadata": [float("nan")]}, "metadata: not a finite number that can be"),
+            (
+                {"metadata": {"terms": {"limit": float("nan")}}},
+                "metadata.terms: not a finite number that can be",
+            ),
         ],
     )
     def test_names_the_property_what_was_found_and_what_was_due(self, change, expected):

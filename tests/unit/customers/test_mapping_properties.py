@@ -76,7 +76,7 @@ likely = {
     | moments.map(str)
     | moments.map(lambda moment: moment.isoformat())
     | st.dates()
-    | st.integers(-62135596800, 253402300799)
+    | st.integers(100_000_000, 253402300799)
     | st.none(),
     Kind.JSON: json_values,
     Kind.ADDRESSES: wrapped_too(addresses | st.lists(addresses, max_size=3)),

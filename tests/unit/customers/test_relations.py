@@ -123,7 +123,7 @@ class TestItems:
         assert relations.items(given) == {"data": given}
 
     def test_refuse_what_is_no_json(self):
-        with pytest.raises(Invalid, match=r"^\[0\]: .*U\+0000"):
+        with pytest.raises(Invalid, match=r"^\[0\]\.first_name: .*U\+0000"):
             relations.items([{"first_name": "\x00"}])
 
 

@@ -112,10 +112,29 @@ class TestEmail:
 
     @pytest.mark.parametrize(
         "given",
-        ["acme", "@acme", "ap@", "a@b@c", "a b@c", "a@b c", "a\u00a0b@c", "a@b\nc", 12],
+        [
+            "acme",
+            "@acme",
+            "ap@",
+            "a b@c",
+            "a@b c",
+            "a\u00a0b@c",
+            "a@b\nc",
+            "a@b;",
+            "a@b,",
+            "<a@b>",
+            "a@b\u200b",
+            "\ufeffa@b",
+            12,
+        ],
     )
     def test_without_two_parts_around_one_at_sign_is_refused(self, given):
         with pytest.raises(Invalid, match="not an e-mail address: one @ between"):
+            values.email(given)
+
+    @pytest.mark.parametrize("given", ["a@b@c", "a@b;c@d", "a@b, c@d", "a@b c@d"])
+    def test_of_several_one_has_to_be_taken(self, given):
+        with pytest.raises(Invalid, match=r"more than one @.*; take one"):
             values.email(given)
 
 
@@ -144,9 +163,7 @@ class TestEmails:
     def test_name_the_member_that_is_none(self):
         with pytest.raises(Invalid) as caught:
             values.emails(["a@x", "nobody"])
-        assert str(caught.value) == (
-            "[1]: not an e-mail address: one @ between two parts without white space"
-        )
+        assert str(caught.value).startswith("[1]: not an e-mail address: one @")
 
     @pytest.mark.parametrize("given", [12, True, {"a@x": 1}, "[1", ["a@x;b@x"]])
     def test_refuse_what_is_no_list_of_them(self, given):
