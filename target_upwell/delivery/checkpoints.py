@@ -31,16 +31,18 @@ class Checkpoints:
         self._holds[self._opened] = 1
         return self._opened
 
-    def hold(self, sequence: int) -> None:
-        """Hold a batch once more; a `KeyError` if it is not held: STATE may be out."""
-        self._holds[sequence] += 1
+    def hold(self, sequence: int, times: int = 1) -> None:
+        """Put more holds on a batch, or take some off if `times` is negative.
+
+        A `KeyError` if it is not held: STATE may be out.
+        """
+        self._holds[sequence] += times
+        if not self._holds[sequence]:
+            del self._holds[sequence]
 
     def release(self, sequence: int) -> None:
         """Take one hold off a batch; a `KeyError` if it has none."""
-        if self._holds[sequence] > 1:
-            self._holds[sequence] -= 1
-        else:
-            del self._holds[sequence]
+        self.hold(sequence, -1)
 
     def note(self, state: bytes) -> None:
         """Take a STATE, as JSON: it stands for all that has been opened up to now."""

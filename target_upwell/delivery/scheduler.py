@@ -274,14 +274,11 @@ class Scheduler:
     def _end(self, task: Task, loaded: Loaded) -> None:
         """Take over what a task has brought, and free what it held."""
         with self._changed:
+            for sequence, times in loaded.holds.items():
+                self._checkpoints.hold(sequence, times)
             if loaded.sequence is not None:
-                for _ in range(loaded.pending):
-                    self._checkpoints.hold(loaded.sequence)
                 self._checkpoints.release(loaded.sequence)
-                if loaded.sequence in self._unrecorded:
-                    self._unrecorded.remove(loaded.sequence)
-            for sequence in loaded.released:
-                self._checkpoints.release(sequence)
+                self._unrecorded.remove(loaded.sequence)
             self._due.extend(loaded.due)
             self._under_way -= 1
             self._most = self._most_later
@@ -293,8 +290,8 @@ class Scheduler:
         """Wait until all batches before one are recorded.
 
         Of two versions of a record that are rejected in batches under way at once the
-        later one has to be the last in the file. The rest of a recorded batch waits
-        for none.
+        later one has to be the last in the file. What is loaded later than its batch
+        waits for none.
         """
         with self._changed:
             while sequence in self._unrecorded[1:]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -19,20 +20,18 @@ class Loaded:
     """What came of a task.
 
     Attributes:
-        sequence: The batch that it loaded, or the rest of it, if it did.
+        sequence: The batch that it loaded, if it did.
         outcomes: What became of its records.
         due: Tasks that can be done now.
-        pending: How often its own batch is held further: once for each link that its
-            records still wait for, and for each record that is loaded later.
-        released: Other batches, once for each hold that was taken off them.
+        holds: By batch, how many holds are put on it, or taken off: one for each link
+            that is still to be set, and for each record that is loaded later.
         failure: Why it was not done to its end; the run ends then.
     """
 
     sequence: int | None = None
     outcomes: Outcomes = field(default_factory=Outcomes)
     due: list[Task] = field(default_factory=list)
-    pending: int = 0
-    released: list[int] = field(default_factory=list)
+    holds: Counter[int] = field(default_factory=Counter)
     failure: Exception | None = None
 
 

@@ -46,7 +46,9 @@ def set_parent(entry: Entry, parent_id: str | None) -> None:
     entry.body = body_of(entry.input)
 
 
-def merge(rows: Iterable[Row], null_handling: NullHandling = "clear") -> list[Entry]:
+def merge(
+    rows: Iterable[Row], null_handling: NullHandling = "clear", sequence: int = 0
+) -> list[Entry]:
     """Return one entry for all rows of a source key; later properties win.
 
     A null that leaves a field alone leaves what an older row said, too.
@@ -57,7 +59,7 @@ def merge(rows: Iterable[Row], null_handling: NullHandling = "clear") -> list[En
             continue
         entry = entries.get(row.key)
         if entry is None:
-            entries[row.key] = Entry(row.key, row.input, row.body, [row])
+            entries[row.key] = Entry(row.key, row.input, row.body, [row], sequence)
             continue
         entry.rows.append(row)
         entry.body = b""

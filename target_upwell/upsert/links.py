@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from target_upwell.config import Settings
+    from target_upwell.delivery.outcomes import Outcomes
     from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer
@@ -31,12 +33,13 @@ if TYPE_CHECKING:
     from target_upwell.upsert.updates import Updates
 
     Found = Mapping[SourceKey, Customer]
+    Waitings = Mapping[SourceKey, Waiting]
 
 logger = logging.getLogger("target-upwell")
 
 
 class Links:
-    """Links customers; threads share it. What comes of it goes into a `Loaded`."""
+    """Links customers; threads share it."""
 
     def __init__(
         self,
@@ -53,7 +56,7 @@ class Links:
         self._writers = writers
         self._said_that_state_waits = False
 
-    def wanted(self, entries: Iterable[Entry], loaded: Loaded) -> set[SourceKey]:
+    def wanted(self, entries: Iterable[Entry]) -> set[SourceKey]:
         """Note what links the customers of a batch ask for; return parents to look up.
 
         Each is noted before its parent is looked up, so that a parent that is created
@@ -63,14 +66,12 @@ class Links:
         for entry in entries:
             parent = parent_of(entry)
             if parent is None:
-                self._without_parent(entry, loaded)
+                self._without_parent(entry)
                 continue
-            sequence = loaded.sequence or 0
-            is_first, replaced = self._parents.add(entry.key, parent, sequence)
-            _release(replaced, loaded)
+            is_first = self._parents.add(entry.key, parent, entry.sequence)
             parent_id = self._parents.parent_id(parent)
             if parent_id is not None:
-                self._link(entry, parent, parent_id, loaded)
+                self._link(entry, parent_id)
             elif is_first:
                 unknown.add(parent)
         return unknown
@@ -78,45 +79,48 @@ class Links:
     def turned_up(
         self,
         customers: Found,
-        entries: Iterable[Entry],
-        loaded: Loaded,
+        entries: Iterable[Entry] = (),
         parents: Collection[SourceKey] = (),
-    ) -> None:
+    ) -> list[Task]:
         """Link those who bill to customers that exist in Upwell.
 
         The entries of the batch that do are linked by themselves, the others who wait
-        by tasks of their own. Of the customers those looked up as parents are kept.
+        by the tasks that are returned. Of the customers those looked up as parents are
+        kept.
         """
         if not customers:
-            return
+            return []
         for entry in entries:
             parent = parent_of(entry)
             if parent is not None and parent in customers:
-                self._link(entry, parent, customers[parent]["id"], loaded)
+                self._link(entry, customers[parent]["id"])
         ids = {key: customer["id"] for key, customer in customers.items()}
         due = self._parents.links_to(ids, parents)
         # A few at a time: each task waits for all its children.
         size = self._settings.max_parallel_requests
-        for start in range(0, len(due), size):
-            links = due[start : start + size]
-            keys = {held_key(CUSTOMERS.name, link.child) for link in links}
-            loaded.due.append(Task(partial(self._set_all, links), keys))
+        groups = (due[start : start + size] for start in range(0, len(due), size))
+        return [
+            Task(
+                partial(self._set_all, links),
+                {held_key(CUSTOMERS.name, link.child) for link in links},
+            )
+            for links in groups
+        ]
 
-    def present(self, entry: Entry, customer: Customer | None, loaded: Loaded) -> None:
+    def present(self, entry: Entry, outcomes: Outcomes) -> None:
         """Note whom an existing customer bills to; a field policy may keep that."""
         if not self._parents:
             return
-        held = customer.get(PARENT) if customer else None
+        held = entry.held.get(PARENT) if entry.held else None
         policy = self._settings.field_policy.get(PARENT, "overwrite")
-        if withholds(policy, held, shown=customer is not None):
+        if withholds(policy, held, shown=entry.held is not None):
             waiting = self._parents.resolve(entry.key)
             if waiting:
-                _release(waiting, loaded)
-                loaded.outcomes.drift.append(
+                outcomes.drift.append(
                     DriftEntry(entry.key, PARENT, held, waiting.parent[1], "policy")
                 )
-        elif customer:
-            self._parents.note(entry.key, held, customer["id"])
+        elif entry.held:
+            self._parents.note(entry.key, held, entry.held["id"])
 
     def created(self, customers: Found) -> None:
         """Note the Upwell ids of children that were created without their link."""
@@ -124,42 +128,27 @@ class Links:
             for key, customer in customers.items():
                 self._parents.note(key, customer.get(PARENT), customer["id"])
 
-    def waiting(self, entries: Iterable[Entry]) -> dict[SourceKey, Waiting]:
-        """Return what earlier versions of the customers of a batch wait for."""
+    def waiting(self, children: Iterable[SourceKey]) -> dict[SourceKey, Waiting]:
+        """Return what customers wait for, if they do."""
         if not self._parents:
             return {}
-        found = ((entry.key, self._parents.waiting(entry.key)) for entry in entries)
-        return {key: waiting for key, waiting in found if waiting}
+        found = ((child, self._parents.waiting(child)) for child in children)
+        return {child: waiting for child, waiting in found if waiting}
 
-    def forget(
-        self,
-        keys: Iterable[SourceKey | None],
-        loaded: Loaded,
-        before: Mapping[SourceKey, Waiting],
-    ) -> int:
-        """Have customers wait as before: this version of them was not loaded.
+    def forget(self, entry: Entry, before: Waitings) -> None:
+        """Have a customer wait as before: this version of it was not loaded."""
+        now = self._parents.waiting(entry.key)
+        if now is None or now.sequence == entry.sequence:
+            self._parents.restore(entry.key, before.get(entry.key))
 
-        What earlier versions waited for is restored, as far as this one took it over.
-
-        Returns:
-            How many of them waited because of this version.
-        """
-        forgotten = 0
-        for key in dict.fromkeys(filter(None, keys)):
-            now, earlier = self._parents.waiting(key), before.get(key)
-            if now and now.sequence != loaded.sequence:
-                continue
-            forgotten += self._parents.resolve(key) is not None
-            if earlier:
-                self._parents.restore(key, earlier)
-                loaded.released.remove(earlier.sequence)
-        return forgotten
-
-    def count_waiting(self, entries: Iterable[Entry], loaded: Loaded) -> None:
-        """Hold a batch back once for each of its customers that still waits."""
-        waiting = self.waiting(entries).values()
-        loaded.pending = sum(one.sequence == loaded.sequence for one in waiting)
-        if loaded.pending and not self._said_that_state_waits:
+    def settle(
+        self, children: Iterable[SourceKey], before: Waitings, loaded: Loaded
+    ) -> None:
+        """Hold batches back for what customers wait for now, not for what they did."""
+        now = self.waiting(children)
+        loaded.holds.subtract(one.sequence for one in before.values())
+        loaded.holds.update(one.sequence for one in now.values())
+        if now and not self._said_that_state_waits:
             self._said_that_state_waits = True
             logger.info(
                 "some customers are loaded before the ones that they bill to; STATE "
@@ -171,74 +160,62 @@ class Links:
 
         All parents that somebody waits for are looked for once more.
         """
-        loaded = Loaded()
-        parents = self._parents.parents()
-        found = self._lookups.find_surely(parents)
-        self.turned_up(found, (), loaded)
-        for parent in parents:
-            if parent not in found:
-                for child in self._parents.waiting_children(parent):
-                    self._orphan(child, parent, "", loaded)
+        children = self._parents.children()
+        found = self._lookups.find_surely(children)
+        loaded = Loaded(due=self.turned_up(found))
+        orphans = (those for parent, those in children.items() if parent not in found)
+        before = self.waiting(chain.from_iterable(orphans))
+        for child, waiting in before.items():
+            # It waits no longer: STATE has to pass.
+            self._parents.resolve(child)
+            loaded.outcomes.drift.append(_orphan(child, waiting))
+        self.settle(before, before, loaded)
         return loaded
 
-    def _without_parent(self, entry: Entry, loaded: Loaded) -> None:
+    def _without_parent(self, entry: Entry) -> None:
         """Wait for nobody where the input says that there is no parent, or its id."""
         if BILL_TO in entry.input and PARENT not in entry.input:
             set_parent(entry, None)
         if entry.input.get(PARENT) or (
             PARENT in entry.input and null_clears(PARENT, self._settings.null_handling)
         ):
-            _release(self._parents.resolve(entry.key), loaded)
+            self._parents.resolve(entry.key)
 
-    def _link(
-        self, entry: Entry, parent: SourceKey, parent_id: str, loaded: Loaded
-    ) -> None:
+    def _link(self, entry: Entry, parent_id: str) -> None:
         set_parent(entry, parent_id)
-        _release(self._parents.resolve(entry.key, parent), loaded)
+        self._parents.resolve(entry.key)
 
     def _set_all(self, links: Sequence[Link]) -> Loaded:
         """Set links, as far as they are still what the children ask for."""
         loaded = Loaded()
+        before = self.waiting(link.child for link in links)
         try:
-            self._writers.in_parallel(partial(self._set, one, loaded) for one in links)
+            self._writers.in_parallel(
+                partial(self._set, link, before[link.child], loaded.outcomes)
+                for link in links
+                if link.child in before and before[link.child].parent == link.parent
+            )
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
         loaded.outcomes.links = len(loaded.outcomes.counted)
+        self.settle(before, before, loaded)
         return loaded
 
-    def _set(self, link: Link, loaded: Loaded) -> None:
-        waiting = self._parents.waiting(link.child)
-        if waiting is None or waiting.parent != link.parent:
-            return
+    def _set(self, link: Link, waiting: Waiting, outcomes: Outcomes) -> None:
         if waiting.held != link.parent_id:
             change = Change({PARENT: link.parent_id}, {PARENT: waiting.held})
             updated = self._updates.run(link.child, change)
-            if not updated.changes:
+            if updated.changes:
+                outcomes.counted.append(
+                    Counted(link.child, Outcome.UPDATED, 0, waiting.id, updated.changes)
+                )
+            else:
                 why = f"{PARENT} can't be updated by this API key"
                 why = str(updated.refusal) if updated.refusal else why
-                self._orphan(link.child, link.parent, why, loaded)
-                return
-            loaded.outcomes.counted.append(
-                Counted(link.child, Outcome.UPDATED, 0, waiting.id, updated.changes)
-            )
-        _release(self._parents.resolve(link.child, link.parent), loaded)
-
-    def _orphan(
-        self, child: SourceKey, parent: SourceKey, why: str, loaded: Loaded
-    ) -> None:
-        """Report a link that can't be set, and wait no longer: STATE has to pass."""
-        waiting = self._parents.resolve(child, parent)
-        _release(waiting, loaded)
-        held = waiting.held if waiting else None
-        loaded.outcomes.drift.append(
-            DriftEntry(child, PARENT, held, parent[1], "parent", why)
-        )
+                outcomes.drift.append(_orphan(link.child, waiting, why))
+        self._parents.resolve(link.child)
 
 
-def _release(waiting: Waiting | None, loaded: Loaded) -> None:
-    """Take a hold off the batch of a child that waits no longer.
-
-    The batch under load holds nothing yet: what still waits is counted at its end.
-    """
-    if waiting and waiting.sequence != loaded.sequence:
-        loaded.released.append(waiting.sequence)
+def _orphan(child: SourceKey, waiting: Waiting, why: str = "") -> DriftEntry:
+    """Return a link that can't be set, as drift."""
+    return DriftEntry(child, PARENT, waiting.held, waiting.parent[1], "parent", why)

@@ -2,7 +2,7 @@
 
 Everything here is about customers, plans and their outcomes; how requests travel is the
 client's business, when a batch may be loaded that of the scheduler, and who bills to
-whom that of `links.py`. What was put off of a batch is sent when the guards can judge.
+whom that of `links.py`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.upsert.diff import diff, group_by_depth, is_seen_whole, merge
 from target_upwell.upsert.inserts import Searched
 from target_upwell.upsert.lookups import NewcomerGuess
-from target_upwell.upsert.plan import Planned
-from target_upwell.upsert.put_off import PutOff
 from target_upwell.upsert.refusals import hidden, is_about_key
 from target_upwell.upsert.unseen import Unseen
 
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
         Callable,
         Collection,
         Iterable,
-        Iterator,
         Mapping,
         Sequence,
     )
@@ -51,8 +48,8 @@ if TYPE_CHECKING:
     from target_upwell.upsert.inserts import Inserts
     from target_upwell.upsert.links import Links
     from target_upwell.upsert.lookups import Lookups
+    from target_upwell.upsert.parents import Waiting
     from target_upwell.upsert.plan import Change, Entry
-    from target_upwell.upsert.put_off import Waiting
     from target_upwell.upsert.updates import Updates
 
 Found = dict["SourceKey", "Customer"]
@@ -62,7 +59,13 @@ NO_NAME = "name: it has none, and a new customer needs one"
 
 @dataclass(frozen=True)
 class Loader:
-    """Loads batches of customers with these parts; threads share it, one batch each."""
+    """Loads batches of customers with these parts; threads share it, one batch each.
+
+    Attributes:
+        put_off: Updates that wait until the guards can judge them. Each holds its batch
+            back, so that no STATE passes it. A later version takes its rows over, with
+            what they hold back. It needs no lock: who changes one holds its key.
+    """
 
     settings: Settings
     lookups: Lookups
@@ -73,7 +76,7 @@ class Loader:
     writers: Workers
     guess: NewcomerGuess = field(default_factory=NewcomerGuess)
     unseen: Unseen = field(default_factory=Unseen)
-    put_off: PutOff = field(default_factory=PutOff)
+    put_off: dict[SourceKey, Entry] = field(default_factory=dict)
 
     def load(self, batch: Batch) -> Loaded:
         """Load a batch; whatever happens, return how far it came.
@@ -85,12 +88,13 @@ class Loader:
         loaded = Loaded(batch.sequence)
         try:
             keys = dict.fromkeys(row.key for row in batch.rows if row.key and row.input)
-            taken = self.put_off.take(keys)
-            older = [row for one in taken.values() for row in one.update.entry.rows]
-            load = _BatchLoad(self, [*older, *batch.rows], loaded)
-            load.run(taken)
-            if not load.is_unjudged:
-                loaded.due += self._put_off_tasks()
+            older = self.take(keys)
+            rows = [*(row for entry in older for row in entry.rows), *batch.rows]
+            entries = merge(rows, self.settings.null_handling, batch.sequence)
+            holds = {entry.key: entry.holds for entry in older}
+            for entry in entries:
+                entry.holds = holds.get(entry.key, ())
+            _BatchLoad(self, entries, rows, loaded).run()
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
         return loaded
@@ -102,82 +106,86 @@ class Loader:
             GuardStop: If it does not pass.
         """
         self.guards.judge()
-        return Loaded(due=list(self._put_off_tasks()))
+        return Loaded(due=self.put_off_tasks())
 
-    def _put_off_tasks(self) -> Iterator[Task]:
-        for sequence, customers in self.put_off.by_batch().items():
-            keys = {held_key(CUSTOMERS.name, key) for key in customers}
-            yield Task(partial(self._catch_up, sequence, customers), keys)
+    def take(self, keys: Iterable[SourceKey]) -> list[Entry]:
+        """Return what is put off of customers that the caller holds, and no longer."""
+        return [self.put_off.pop(key) for key in keys if key in self.put_off]
 
-    def _catch_up(self, sequence: int, customers: Sequence[SourceKey]) -> Loaded:
-        """Send what was put off of a batch, as far as that is not done yet."""
-        taken = self.put_off.take(customers)
-        if not taken:
-            return Loaded()
-        updates = [one.update for one in taken.values()]
-        held = [number for one in taken.values() for number in one.holds]
-        held.remove(sequence)  # that hold ends when the batch is recorded
-        loaded = Loaded(sequence, released=held)
+    def put_off_tasks(self) -> list[Task]:
+        """Return what sends the updates that are put off."""
+        keys = list(self.put_off)
+        held = {held_key(CUSTOMERS.name, key) for key in keys}
+        return [Task(partial(self._catch_up, keys), held)] if keys else []
+
+    def _catch_up(self, keys: Sequence[SourceKey]) -> Loaded:
+        """Send what was put off, as far as that is not done yet."""
+        loaded = Loaded()
+        entries = self.take(keys)
+        rows = [row for entry in entries for row in entry.rows]
         try:
-            rows = [row for one in updates for row in one.entry.rows]
-            _BatchLoad(self, rows, loaded).catch_up(updates)
+            _BatchLoad(self, entries, rows, loaded).catch_up()
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
         return loaded
 
 
 class _BatchLoad:
-    """One batch on its way: its customers, and what is known of them in Upwell."""
+    """One batch on its way: its customers, and what becomes of them."""
 
-    def __init__(self, loader: Loader, rows: list[Row], loaded: Loaded) -> None:
+    def __init__(
+        self, loader: Loader, entries: list[Entry], rows: list[Row], loaded: Loaded
+    ) -> None:
         self._parts = loader
         self._settings = loader.settings
+        self._all = entries
+        # Those that are neither skipped nor created.
+        self._entries = entries
         self._rows = rows
         self._loaded = loaded
         self._outcomes = loaded.outcomes
         self._rejects: list[Reject] = []
-        self._entries = merge(rows, loader.settings.null_handling)
-        self._found: Found = {}
-        self._unclear: set[SourceKey] = set()
-        self._hidden: dict[SourceKey, Refusal] = {}
-        self._created: set[SourceKey] = set()
-        self._plans: dict[SourceKey, Planned] = {}
-        self._put_off: list[Planned] = []
-        self._waiting = loader.links.waiting(self._entries)
-        self.is_unjudged = False
+        self._put_off: list[Entry] = []
+        self._is_unjudged = False
+        self._waiting = loader.links.waiting(entry.key for entry in entries)
 
-    def run(self, taken: Mapping[SourceKey, Waiting]) -> None:
-        """Load it; what was put off of its customers is taken, its rows among these."""
+    def run(self) -> None:
+        """Load it."""
         self._rejects += [
             Reject.invalid(row, row.invalid) for row in self._rows if row.invalid
         ]
-        unseen, loaded = self._parts.unseen, self._loaded
-        unseen.add(entry for entry in self._entries if len(entry.rows) > 1)
+        unseen = self._parts.unseen
+        unseen.add(entry for entry in self._all if len(entry.rows) > 1)
         try:
             self._load()
         finally:
             # Whatever became of them: what was sent may have been carried out.
-            unseen.add(self._entries)
+            unseen.add(self._all)
+        self._settle(self._waiting)
+        for entry in self._put_off:
+            entry.holds = (*entry.holds, entry.sequence)
+            self._loaded.holds.update(entry.holds)
+            self._parts.put_off[entry.key] = entry
+
+    def catch_up(self) -> None:
+        """Send updates that were put off."""
+        self._send(self._entries)
+        self._settle({})
+
+    def _settle(self, before: Mapping[SourceKey, Waiting]) -> None:
+        """Sort the rejects, and take off what the customers held back until now.
+
+        Those that were refused wait again for the parents of older versions.
+        """
         self._outcomes.rejects = in_order(self._rejects, self._rows)
         # An invalid row was no version of its customer: it changes nothing.
-        refused = [reject.row.key for reject in self._rejects if reject.row.input]
-        self._parts.links.forget(refused, loaded, self._waiting)
-        self._parts.links.count_waiting(self._entries, loaded)
-        self._parts.put_off.add(loaded.sequence or 0, self._put_off, taken)
-        loaded.pending += len(self._put_off)
-        again = {one.entry.key for one in self._put_off}
-        for key, waiting in taken.items():
-            if key not in again:
-                loaded.released += waiting.holds
-
-    def catch_up(self, updates: list[Planned]) -> None:
-        """Send updates that were put off."""
-        self._send(updates)
-        self._outcomes.rejects = in_order(self._rejects, self._rows)
-        refused = [reject.row.key for reject in self._rejects]
-        forgotten = self._parts.links.forget(refused, self._loaded, {})
-        # Counted as waiting with their batch, when it was loaded.
-        self._loaded.released += [self._loaded.sequence or 0] * forgotten
+        refused = {reject.row.key for reject in self._rejects if reject.row.input}
+        keys = [entry.key for entry in self._all]
+        for entry in self._all:
+            if entry.key in refused:
+                self._parts.links.forget(entry, before)
+            self._loaded.holds.subtract(entry.holds)
+        self._parts.links.settle(keys, self._waiting, self._loaded)
 
     def _load(self) -> None:
         method, guess = self._settings.load_method, self._parts.guess
@@ -186,55 +194,65 @@ class _BatchLoad:
             self._look_up(with_parents_only=guessed)
             self._plan()
             self._create(Searched.NOT if guessed else Searched.ONCE)
-            guess.learn(all_new=not self._found, guessed=guessed)
+            all_new = not any(entry.held for entry in self._entries)
+            guess.learn(all_new=all_new, guessed=guessed)
         else:
+            appends, lookups = method == "append-only", self._parts.lookups
+            # With update-only the others are skipped for good, so it searches harder.
+            find = lookups.find if appends else lookups.find_surely
+            self._hold(find(entry.key for entry in self._entries))
             # Before any link is noted: what is left alone waits for none.
-            self._split_off_skipped()
+            self._skip(existing=appends)
             self._look_up(with_parents_only=True)
-            if method == "append-only":
+            if appends:
                 self._create(Searched.ONCE)
-                self._skip()
+                self._skip(existing=True)
                 return
         self._plan()
         self._update()
 
-    def _split_off_skipped(self) -> None:
-        """Count what the load method leaves alone, and go on with the rest.
-
-        With update-only the others are skipped for good, so it searches harder.
-        """
-        appends = self._settings.load_method == "append-only"
-        lookups = self._parts.lookups
-        find = lookups.find if appends else lookups.find_surely
-        found = find(entry.key for entry in self._entries)
+    def _skip(self, *, existing: bool) -> None:
+        """Leave alone what exists, or all the others, and go on with the rest."""
+        rest: list[Entry] = []
         for entry in self._entries:
-            if (entry.key in found) is appends:
-                self._count(Outcome.SKIPPED, entry, found.get(entry.key))
-        self._entries = [e for e in self._entries if (e.key in found) is not appends]
-        self._found = {} if appends else found
+            if bool(entry.held or entry.hidden) is existing:
+                self._count(Outcome.SKIPPED, entry)
+                self._parts.links.forget(entry, self._waiting)
+            else:
+                rest.append(entry)
+        self._entries = rest
 
     def _look_up(self, *, with_parents_only: bool) -> None:
         """Find which customers of the batch exist, and link those whose parents do."""
-        parents = self._parts.links.wanted(self._entries, self._loaded)
+        parents = self._parts.links.wanted(self._entries)
         keys = {} if with_parents_only else dict.fromkeys(e.key for e in self._entries)
         asked = [*keys, *(parent for parent in parents if parent not in keys)]
         found = self._parts.lookups.find(asked)
         self._turned_up(found, parents)
-        self._found |= {key: held for key, held in found.items() if key in keys}
+        if keys:
+            self._hold(found)
+
+    def _hold(self, found: Found) -> None:
+        """Note what Upwell shows of the customers of the batch."""
+        for entry in self._entries:
+            entry.held = found.get(entry.key, entry.held)
 
     def _turned_up(self, customers: Found, parents: Collection[SourceKey] = ()) -> None:
-        """Link those who bill to customers that have turned up."""
-        # Those that were created without their link get it by an update.
-        waiting = [e for e in self._entries if e.key not in self._created]
-        self._parts.links.turned_up(customers, waiting, self._loaded, parents)
+        """Link those who bill to customers that have turned up.
+
+        Those that were created without their link get it by an update.
+        """
+        self._loaded.due += self._parts.links.turned_up(
+            customers, self._entries, parents
+        )
 
     def _create(self, searched: Searched) -> None:
-        """Create what is not found; what turns out to exist is added to `found`."""
-        absent = [entry for entry in self._entries if entry.key not in self._found]
+        """Create what is not found; what turns out to exist is held from then on."""
+        absent = [entry for entry in self._entries if not entry.held]
         nameless = [entry for entry in absent if not entry.input.get(NAME)]
         # They can only be updated, so "not found" must be more than a guess.
         there = self._parts.lookups.find_surely(entry.key for entry in nameless)
-        self._found |= there
+        self._hold(there)
         self._turned_up(there)
         for entry in nameless:
             if entry.key not in there:
@@ -246,14 +264,17 @@ class _BatchLoad:
     def _insert(self, group: list[Entry], searched: Searched) -> None:
         by_key = {entry.key: entry for entry in group}
         result = self._parts.inserts.run(group, searched)
-        unclear: Found = {}
         for key, customer in result.unclear.items():
             # What shows all that the input says may well be the work of this run.
-            is_whole = is_seen_whole(by_key[key].input, customer)
-            (result.created if is_whole else unclear)[key] = customer
-        self._created |= result.created.keys()
+            if is_seen_whole(by_key[key].input, customer):
+                result.created[key] = customer
+            else:
+                result.existing[key] = customer
+                by_key[key].is_unclear = True
         for key, customer in result.created.items():
-            self._count(Outcome.CREATED, by_key[key], customer)
+            by_key[key].held = customer
+            self._count(Outcome.CREATED, by_key[key])
+        self._entries = [e for e in self._entries if e.key not in result.created]
         self._parts.links.created(result.created)
         if result.failure:
             raise result.failure
@@ -264,60 +285,62 @@ class _BatchLoad:
             if appends and not is_about_key(refusal):
                 self._refuse(entry, hidden(refusal))
             else:
-                self._hidden[entry.key] = hidden(refusal)
-        self._found |= result.existing | unclear
-        self._unclear |= unclear.keys()
-        self._turned_up(result.created | result.existing | unclear)
+                entry.hidden = hidden(refusal)
+        self._hold(result.existing)
+        self._turned_up(result.created | result.existing)
 
     def _plan(self) -> None:
         """Compare what exists, once for each input, before any of it is written."""
         looked_up = 0
         updated: list[list[str]] = []
         for entry in self._entries:
-            held = self._found.get(entry.key)
-            before = self._plans.get(entry.key)
-            if held is None and entry.key not in self._hidden:
+            if not (entry.held or entry.hidden) or entry.planned is entry.input:
                 continue
-            if before and before.input is entry.input:
-                continue
-            self._parts.links.present(entry, held, self._loaded)
+            self._parts.links.present(entry, self._outcomes)
             change = diff(
                 entry.input,
-                held,
+                entry.held,
                 self._settings.null_handling,
                 self._settings.field_policy,
-                certain=not (
-                    entry.key in self._unclear or entry.key in self._parts.unseen
-                ),
+                certain=not (entry.is_unclear or entry.key in self._parts.unseen),
             )
-            self._plans[entry.key] = Planned(entry, entry.input, held, change)
-            looked_up += before is None
-            if change and not (before and before.change):
+            looked_up += entry.planned is None
+            if change and not entry.change:
                 updated.append(change.cleared())
-        self.is_unjudged = self._parts.guards.admit(looked_up, updated)
+            entry.planned, entry.change = entry.input, change
+        self._is_unjudged = self._parts.guards.admit(looked_up, updated)
 
     def _update(self) -> None:
         """Update what exists, as far as it differs and the guards can judge it."""
-        now: list[Planned] = []
-        for plan in self._plans.values():
+        now: list[Entry] = []
+        for entry in self._entries:
             # What no search shows is looked up no better later.
-            waits = self.is_unjudged and plan.held is not None
-            waits = waits and self._parts.guards.concern(plan.change)
-            (self._put_off if waits else now).append(plan)
+            waits = (
+                self._is_unjudged
+                and entry.held
+                and entry.change
+                and self._parts.guards.concern(entry.change)
+            )
+            (self._put_off if waits else now).append(entry)
         self._send(now)
+        if not self._is_unjudged:
+            self._loaded.due += self._parts.put_off_tasks()
 
-    def _send(self, updates: Iterable[Planned]) -> None:
+    def _send(self, entries: Iterable[Entry]) -> None:
         calls: list[Callable[[], None]] = []
-        for entry, _, held, change in updates:
+        for entry in entries:
+            change = entry.change
+            if change is None:  # it does not exist
+                continue
             self._outcomes.drift += change.left
-            if change or held is None:
-                calls.append(partial(self._put, entry, held, change))
+            if change or not entry.held:
+                calls.append(partial(self._put, entry, change))
             else:
                 self._outcomes.never_shown.update(change.never_shown)
-                self._count(Outcome.UNCHANGED, entry, held)
+                self._count(Outcome.UNCHANGED, entry)
         self._parts.writers.in_parallel(calls)
 
-    def _put(self, entry: Entry, held: Customer | None, change: Change) -> None:
+    def _put(self, entry: Entry, change: Change) -> None:
         """Send one update, and account for it.
 
         What exists, says Upwell, but what no search shows may be another one that
@@ -327,8 +350,8 @@ class _BatchLoad:
         updated = self._parts.updates.run(entry.key, change)
         refusal = updated.refusal
         is_reached = updated.changes or (refusal and refusal.status != HTTPStatus.OK)
-        if entry.key in self._hidden and not is_reached:
-            refusal = self._hidden[entry.key]
+        if not is_reached:
+            refusal = entry.hidden or refusal
         if refusal:
             self._refuse(entry, refusal)
             return
@@ -340,27 +363,18 @@ class _BatchLoad:
             if one.upwell is not None or one.source is not None
         )
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
-        self._count(outcome, entry, held, updated.changes)
+        self._count(outcome, entry, updated.changes)
 
     def _refuse(self, entry: Entry, refusal: Refusal) -> None:
         self._rejects += [Reject.refused(row, refusal) for row in entry.rows]
-
-    def _skip(self) -> None:
-        """Leave customers alone that turned out to exist."""
-        there = self._found.keys() | self._hidden.keys()
-        for entry in self._entries:
-            if entry.key in there:
-                self._count(Outcome.SKIPPED, entry, self._found.get(entry.key))
-        self._parts.links.forget(there, self._loaded, self._waiting)
 
     def _count(
         self,
         outcome: Outcome,
         entry: Entry,
-        held: Customer | None,
         changes: Mapping[str, tuple[Any, Any]] = NO_CHANGES,
     ) -> None:
-        upwell_id = held["id"] if held else None
+        upwell_id = entry.held["id"] if entry.held else None
         self._outcomes.counted.append(
             Counted(entry.key, outcome, len(entry.rows), upwell_id, changes)
         )

@@ -2,8 +2,7 @@
 
 A child whose parent is not there yet is loaded without the link and waits for it. Each
 waiting child holds back the STATE of its batch, so that a run that dies takes no link
-with it. A child waits for one parent at most, that of its last version. What a call
-takes off a batch it returns; nothing here acts on it.
+with it. A child waits for one parent at most, that of its last version.
 """
 
 from __future__ import annotations
@@ -63,35 +62,28 @@ class PendingParents:
         with self._lock:
             return self._known.get(parent)
 
-    def add(
-        self, child: SourceKey, parent: SourceKey, sequence: int
-    ) -> tuple[bool, Waiting | None]:
+    def add(self, child: SourceKey, parent: SourceKey, sequence: int) -> bool:
         """Note that a child waits for a parent, in place of an older version of it.
 
-        Returns:
-            Whether the parent is worth a lookup (it is not when others wait for it),
-            and what the child waited for until now.
+        Return whether the parent is worth a lookup: it is not when others wait for it.
         """
         with self._lock:
-            replaced = self._drop(child)
+            self._drop(child)
             is_first = parent not in self._children
             self._wait(child, Waiting(parent, sequence))
-            return is_first, replaced
+            return is_first
 
-    def resolve(
-        self, child: SourceKey, parent: SourceKey | None = None
-    ) -> Waiting | None:
-        """Return what a child waited for, if it is this, and have it wait no longer."""
+    def resolve(self, child: SourceKey) -> Waiting | None:
+        """Return what a child waited for, and have it wait no longer."""
         with self._lock:
-            waiting = self._waiting.get(child)
-            if waiting and (parent is None or waiting.parent == parent):
-                return self._drop(child)
-            return None
+            return self._drop(child)
 
-    def restore(self, child: SourceKey, waiting: Waiting) -> None:
-        """Have a child that waits for nobody wait again as it did before."""
+    def restore(self, child: SourceKey, before: Waiting | None) -> None:
+        """Have a child wait as it did before, or for nobody."""
         with self._lock:
-            self._wait(child, waiting)
+            self._drop(child)
+            if before:
+                self._wait(child, before)
 
     def note(
         self, child: SourceKey, held: str | None, child_id: str | None = None
@@ -125,15 +117,10 @@ class PendingParents:
                 due += (Link(child, key, upwell_id) for child in children)
         return due
 
-    def parents(self) -> list[SourceKey]:
-        """Return the parents that somebody waits for."""
+    def children(self) -> dict[SourceKey, list[SourceKey]]:
+        """Return the children that wait for each parent."""
         with self._lock:
-            return list(self._children)
-
-    def waiting_children(self, parent: SourceKey) -> list[SourceKey]:
-        """Return the children that wait for a parent."""
-        with self._lock:
-            return list(self._children.get(parent, ()))
+            return {parent: list(those) for parent, those in self._children.items()}
 
     def _wait(self, child: SourceKey, waiting: Waiting) -> None:
         self._waiting[child] = waiting

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from target_upwell.delivery.batch import Row
     from target_upwell.delivery.outcomes import DriftEntry
+    from target_upwell.exceptions import Refusal
     from target_upwell.resource import SourceKey
 
 
@@ -19,12 +20,28 @@ class Entry:
     """One source key of a batch: its rows, overlaid in the order in which they came.
 
     The rows share its outcome; the body is the input encoded as a new record.
+
+    Attributes:
+        sequence: The batch in which the last of them came.
+        held: The record as Upwell shows it, if it does.
+        hidden: Why it must exist all the same; the words of Upwell.
+        is_unclear: It turned up after an ambiguous outcome.
+        change: What an update has to change, once that is planned.
+        planned: The input as it was at that time.
+        holds: The batches that it holds back if it is put off, once each.
     """
 
     key: SourceKey
     input: dict[str, Any]
     body: bytes
     rows: list[Row]
+    sequence: int = 0
+    held: dict[str, Any] | None = None
+    hidden: Refusal | None = None
+    is_unclear: bool = False
+    change: Change | None = None
+    planned: dict[str, Any] | None = None
+    holds: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -61,18 +78,6 @@ class Change:
             for name, (before, after) in self.changes().items()
             if is_empty(after) and not is_empty(before)
         ]
-
-
-class Planned(NamedTuple):
-    """What to do about one existing record, with its input as it was at that time.
-
-    What Upwell holds is None where the record exists unseen.
-    """
-
-    entry: Entry
-    input: dict[str, Any]
-    held: dict[str, Any] | None
-    change: Change
 
 
 def is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -63,7 +63,8 @@ class Load:
             raise TimeoutError("the test never ended this load")
         loaded = Loaded(self.batch and self.batch.sequence, failure=self._error)
         loaded.due += self.due
-        loaded.pending = self.pending
+        if self.pending:
+            loaded.holds[self.batch.sequence] = self.pending
         loaded.outcomes = Outcomes(rejects=self.rejects)
         return loaded
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -469,7 +470,7 @@ def test_a_state_waits_for_the_links_that_a_batch_still_waits_for():
     rig.in_background(rig.finish).result()
     assert rig.states == []
 
-    released = Task(lambda: Loaded(released=[sequence]), frozenset())
+    released = Task(lambda: Loaded(holds=Counter({sequence: -1})), frozenset())
     rig.in_background(rig.scheduler.run, released).result()
     rig.scheduler.close()
 
@@ -487,7 +488,8 @@ def test_a_state_waits_for_the_rest_of_a_batch_and_for_its_rejects():
     def rest():
         ran.append(list(rig.states))
         rejects = [Reject.invalid(second, "no")]
-        return Loaded(load.batch.sequence, Outcomes(rejects=rejects))
+        taken_off = Counter({load.batch.sequence: -1})
+        return Loaded(outcomes=Outcomes(rejects=rejects), holds=taken_off)
 
     load.succeed(Task(rest, frozenset({("customers", "T", "1")})), pending=1)
     rig.in_background(rig.finish).result()

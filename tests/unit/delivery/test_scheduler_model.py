@@ -297,7 +297,8 @@ class Machine(RuleBasedStateMachine):
         def run():
             self._gate(load, order)
             loaded = load.wait()
-            loaded.released += [] if sequence is None else [sequence]
+            if sequence is not None:
+                loaded.holds[sequence] = -1
             return loaded
 
         return Task(run, {("customers", "T", key) for key in keys})

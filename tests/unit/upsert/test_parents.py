@@ -23,53 +23,46 @@ def parents():
 
 
 def test_a_child_waits_until_it_is_resolved(parents):
-    assert parents.add(CHILD, PARENT, 7) == (True, None)
+    assert parents.add(CHILD, PARENT, 7)
     assert parents.waiting(OTHER) is None
     (due,) = parents.links_to({PARENT: "cus_p"})
     assert due == Link(CHILD, PARENT, "cus_p")
     assert parents.waiting(CHILD) == Waiting(PARENT, 7)
 
-    assert parents.resolve(CHILD, PARENT) == Waiting(PARENT, 7)
+    assert parents.resolve(CHILD) == Waiting(PARENT, 7)
 
     assert parents.waiting(CHILD) is None
     assert not parents
 
 
-def test_a_newer_version_replaces_the_older_and_tells_which_batch_is_free(parents):
+def test_a_newer_version_replaces_the_older(parents):
     parents.add(CHILD, PARENT, 7)
 
-    assert parents.add(CHILD, LATER, 8) == (True, Waiting(PARENT, 7))
+    assert parents.add(CHILD, LATER, 8)
 
+    assert parents.children() == {LATER: [CHILD]}
     assert parents.waiting(CHILD) == Waiting(LATER, 8)
     assert parents.links_to({PARENT: "cus_p"}) == []
     assert parents.links_to({LATER: "cus_q"}) == [Link(CHILD, LATER, "cus_q")]
 
 
-def test_resolving_an_older_parent_leaves_the_newer_one(parents):
-    parents.add(CHILD, PARENT, 7)
-    parents.add(CHILD, LATER, 8)
-
-    assert parents.resolve(CHILD, PARENT) is None
-
-    assert parents.parents() == [LATER]
-
-
 def test_only_the_first_who_waits_for_a_parent_looks_it_up(parents):
-    assert parents.add(CHILD, PARENT, 1)[0]
-    assert not parents.add(OTHER, PARENT, 1)[0]
-    assert parents.parents() == [PARENT]
-    assert set(parents.waiting_children(PARENT)) == {CHILD, OTHER}
+    assert parents.add(CHILD, PARENT, 1)
+    assert not parents.add(OTHER, PARENT, 1)
+    assert parents.children() == {PARENT: [CHILD, OTHER]}
 
 
 def test_a_child_whose_newer_version_is_not_loaded_waits_again_as_before(parents):
-    parents.add(CHILD, PARENT, 7)
-    before = parents.resolve(CHILD)
-    assert (bool(parents), parents.waiting_children(PARENT)) == (False, [])
+    parents.add(CHILD, LATER, 8)
 
-    parents.restore(CHILD, before)
+    parents.restore(CHILD, Waiting(PARENT, 7))
 
-    assert (bool(parents), parents.waiting_children(PARENT)) == (True, [CHILD])
+    assert parents.children() == {PARENT: [CHILD]}
     assert parents.waiting(CHILD) == Waiting(PARENT, 7)
+
+    parents.restore(CHILD, None)
+
+    assert (bool(parents), parents.children()) == (False, {})
 
 
 def test_whom_a_child_bills_to_at_present_is_remembered(parents):
@@ -110,7 +103,7 @@ def test_a_waiting_child_takes_less_than_a_kilobyte(parents):
             child = ("TMSEZ", f"customer-number-{number}")
             parents.add(child, ("TMSEZ", f"headquarters-{number}"), 1)
             parents.note(child, f"cus_{number:020}")
-        ids = {p: f"cus_{n:020}" for n, p in enumerate(parents.parents())}
+        ids = {p: f"cus_{n:020}" for n, p in enumerate(parents.children())}
         due = parents.links_to(ids)
         _, most = tracemalloc.get_traced_memory()
     finally:
