@@ -79,6 +79,7 @@ class Resource:
         deleted: The column that marks a record as deleted.
         record: The type of a record as replies show it, a `TypedDict` that has an id
             and the properties of the source key at least.
+        caseless: Properties in which case says nothing.
         hints: What to do about a reject, by how its reason ends; `{value}` stands for
             the value that the reason quotes.
     """
@@ -92,6 +93,7 @@ class Resource:
     update: UpdateEndpoint
     deleted: str
     record: type[Any]
+    caseless: frozenset[str] = frozenset()
     hints: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def key_of(self, record: Mapping[str, Any]) -> SourceKey:

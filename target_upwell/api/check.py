@@ -131,6 +131,13 @@ class Check:
         found = self._client.find(self._resource, self._of_system, MOST_ASKED)
         if ids := [one for record in found if (one := record[source_id])]:
             yield from self._search_of(ids)
+            hidden = self._resource.record.__annotations__.keys() - found[0].keys()
+            yield _either(
+                not hidden,
+                f"it shows all of a {self._resource.singular} that is compared",
+                f"it does not show {', '.join(sorted(hidden))}: the target sends that "
+                f"each time a {self._resource.singular} comes with it",
+            )
         else:
             system = one_id(self._settings.source_system)
             yield Finding(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict, cast
 
-from msgspec import Meta, Struct, defstruct
+from msgspec import Meta, Raw, Struct, defstruct
 
 from target_upwell import json_codec
 from target_upwell.exceptions import NotJSON
@@ -24,14 +24,19 @@ Record = dict[str, Any]
 
 
 class Update(NamedTuple):
-    """How many rows an update touched, and how many of the related rows."""
+    """How many rows an update touched, how many related ones, and what it made of it.
+
+    The record is None where the reply does not show it.
+    """
 
     rows: int
     related: int = 0
+    record: Record | None = None
 
 
 class _Touched(Struct):
     affectedRows: Annotated[int, Meta(ge=0)]  # noqa: N815 - as the API spells it
+    returning: Raw = Raw(b"null")
 
 
 def read_found(resource: Resource, reply: bytes) -> list[Record]:
@@ -74,8 +79,21 @@ def read_update(resource: Resource, reply: bytes) -> Update:
     if update.related:
         fields.append((update.related.reply, _Touched | None, None))
     content = json_codec.decode_as(_reply(*fields), reply)
-    counts = (getattr(content, name) for name, *_ in fields)
-    return Update(*(touched.affectedRows if touched else 0 for touched in counts))
+    touched, *related = (getattr(content, name) for name, *_ in fields)
+    return Update(
+        touched.affectedRows if touched else 0,
+        sum(one.affectedRows for one in related if one),
+        _returned(resource, touched.returning) if touched else None,
+    )
+
+
+def _returned(resource: Resource, returning: Raw) -> Record | None:
+    """Return the one record that an update touched, if the reply shows it."""
+    try:
+        records = json_codec.decode_as(_records(resource), bytes(returning))
+    except NotJSON:
+        return None
+    return records[0] if len(records) == 1 else None
 
 
 @cache

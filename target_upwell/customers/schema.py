@@ -145,6 +145,9 @@ CUSTOMERS = Resource(
         ),
     ),
     deleted="deletedAt",
+    caseless=frozenset(
+        one.name for one in PROPERTIES.values() if one.kind in {Kind.EMAIL, Kind.EMAILS}
+    ),
     record=Customer,
     hints={
         "country: '...' is not a country": (

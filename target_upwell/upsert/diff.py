@@ -19,7 +19,8 @@ from target_upwell.customers.schema import (
     as_new,
 )
 from target_upwell.delivery.outcomes import DriftEntry
-from target_upwell.upsert.plan import Change, Entry, is_empty
+from target_upwell.upsert.equality import agree, is_empty, same
+from target_upwell.upsert.plan import Change, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,7 +110,7 @@ def diff(
     hidden_nulls: dict[str, None] = {}
     for name, value, own, shown in _compared(wanted, held):
         is_left_alone = value is None and not null_clears(name, null_handling)
-        if is_left_alone or (shown and same(value, own)):
+        if is_left_alone or (shown and agree(CUSTOMERS, name, value, own)):
             continue
         policy = (policies or {}).get(name.partition(".")[0], "overwrite")
         if name in _RELATIONS:
@@ -141,8 +142,8 @@ def _compared(
     for name, value in wanted.items():
         if name in _NOT_COMPARED:
             continue
-        shown = held is not None and PROPERTIES[name].readable
-        own = held.get(name) if held is not None and shown else None
+        shown = held is not None and PROPERTIES[name].readable and name in held
+        own = held[name] if held is not None and shown else None
         if name not in _RELATIONS:
             yield name, value, own, shown
         elif value is None:
@@ -188,27 +189,6 @@ def _covers(one: Customer, other: Customer) -> bool:
         ):
             return False
     return True
-
-
-def same(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Return whether JSON values are equal; 1, 1.0 and 1.00 are, 1 and true are not."""
-    if isinstance(one, str):  # almost all values, on every run
-        return one == other  # type: ignore[no-any-return]
-    if isinstance(one, dict):
-        return (
-            isinstance(other, dict)
-            and one.keys() == other.keys()
-            and all(same(value, other[name]) for name, value in one.items())
-        )
-    if isinstance(one, (list, tuple)):
-        return (
-            isinstance(other, (list, tuple))
-            and len(one) == len(other)
-            and all(map(same, one, other))
-        )
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    return bool(one == other)
 
 
 def parent_of(entry: Entry) -> SourceKey | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from target_upwell.upsert.equality import is_empty
+
 if TYPE_CHECKING:
     from target_upwell.delivery.batch import Row
     from target_upwell.delivery.outcomes import DriftEntry
@@ -78,8 +80,3 @@ class Change:
             for name, (before, after) in self.changes().items()
             if is_empty(after) and not is_empty(before)
         ]
-
-
-def is_empty(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    """Return whether a value says nothing: null, or empty text, list or object."""
-    return value is None or value in ("", [], {})

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.exceptions import Refusal, Refused, RetriesExhausted, TooLarge
+from target_upwell.upsert.equality import agree, same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
     from target_upwell.api.client import Client
+    from target_upwell.api.replies import Record, Update
     from target_upwell.resource import Resource, SourceKey
     from target_upwell.upsert.lookups import Lookups
     from target_upwell.upsert.plan import Change
@@ -27,14 +29,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("target-upwell")
 
+KEPT = "Upwell keeps it otherwise than it was sent, so each run sends it again"
+
 
 @dataclass(slots=True)
 class Updated:
     """What came of an update.
 
     Attributes:
-        changes: Each property that is set, with its value before and after.
-        left_out: Differences in columns that can't be updated.
+        changes: Each property that is changed, with its value before and after.
+        left_out: Differences in columns that stay: they can't be updated, or Upwell
+            keeps them in a form of its own.
         refusal: Why nothing was updated, if Upwell refused it.
     """
 
@@ -80,13 +85,27 @@ class Updates:
                 return self._refused(self._of_this_one(key, failure), updated)
             else:
                 break
+        return self._took(key, touched, columns, related, updated)
+
+    def _took(
+        self,
+        key: SourceKey,
+        touched: Update,
+        columns: Mapping[str, Any],
+        related: Mapping[str, Any],
+        updated: Updated,
+    ) -> Updated:
+        """Return what came of an update that Upwell took."""
         # The two parts are separate mutations, and each counts its own rows.
         if columns and not touched.rows:
             words = "it exists in Upwell, but this API key can't see it"
             return Updated({}, updated.left_out, Refusal(HTTPStatus.OK, "", words))
         self._refusals.accepted()
+        if columns and touched.record:
+            self._compare(key, touched.record, updated)
         if related and not touched.related:
-            updated.changes = {name: updated.changes[name] for name in columns}
+            for name in related:
+                del updated.changes[f"{self._related_property}.{name}"]
             said = {name: value for name, value in related.items() if value is not None}
             if said:
                 left = DriftEntry(key, self._related_property, None, said, "column")
@@ -98,6 +117,20 @@ class Updates:
         for name in self._refused_columns & updated.changes.keys():
             before, after = updated.changes.pop(name)
             updated.left_out.append(DriftEntry(key, name, before, after, "column"))
+
+    def _compare(self, key: SourceKey, record: Record, updated: Updated) -> None:
+        """Note what Upwell has made of the columns, where that is not what was sent.
+
+        The related row is left out: it may be updated only after the record is shown.
+        """
+        for name in updated.changes.keys() & record.keys():
+            (before, sent), now = updated.changes[name], record[name]
+            if agree(self._resource, name, sent, now):
+                continue
+            updated.left_out.append(DriftEntry(key, name, now, sent, "column", KEPT))
+            updated.changes[name] = before, now
+            if same(before, now):
+                del updated.changes[name]
 
     def _of_this_one(
         self, key: SourceKey, failure: TooLarge | RetriesExhausted

@@ -52,6 +52,7 @@ def test_an_account_that_does_all_is_found_good(account):
     assert has(found.good, "API key is accepted")
     assert has(found.good, "finds customers that are there")
     assert has(found.good, "gives as many as it is asked for")
+    assert has(found.good, "shows all of a customer that is compared")
     assert has(found.good, "can be ordered by sourceSystemId")
     assert has(found.good, "leave out customers that have deletedAt")
     assert has(found.good, "may create customers")
@@ -222,6 +223,12 @@ def test_a_server_that_takes_all_as_a_match_is_sent_nothing_to_write(answers, wo
     assert has(found.bad, words)
     assert sent
     assert not [one for one in sent if could_write(*one)]
+
+
+def test_what_replies_do_not_show_is_told():
+    with matching(replies(rows=0, related=0)) as (server, _):
+        found = check(server)
+    assert has(found.bad, "does not show addresses, billToCustomerId,", "metadata:")
 
 
 def refusing_names(path, request):

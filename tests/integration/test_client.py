@@ -61,7 +61,7 @@ from target_upwell.exceptions import Refused, RunError, Stopped, TooLarge
                 "input": {"name": "A"},
                 "customerRulesInput": {},
             },
-            Update(1, 0),
+            Update(1, 0, CUSTOMER),
         ),
     ],
 )
@@ -85,7 +85,8 @@ def test_a_rule_travels_beside_the_columns(server):
         "updateCustomerRules": {"affectedRows": 1},
     }
     client = server.connect(Answer(body=json.dumps(touched))).client
-    assert client.update(CUSTOMERS, ("S", "1"), {}, {"dueOption": 30}) == (0, 1)
+    touched = client.update(CUSTOMERS, ("S", "1"), {}, {"dueOption": 30})
+    assert touched == Update(0, 1)
     sent = json.loads(server.asked[0].body)
     assert (sent["input"], sent["customerRulesInput"]) == ({}, {"dueOption": 30})
 

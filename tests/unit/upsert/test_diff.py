@@ -17,9 +17,9 @@ from target_upwell.upsert.diff import (
     group_by_depth,
     is_seen_whole,
     merge,
-    same,
     set_parent,
 )
+from target_upwell.upsert.equality import same
 
 SOURCE = Source("customers", {})
 
@@ -70,6 +70,58 @@ def held(**properties):
 def drift(*difference):
     """The drift of the one customer, in one property."""
     return [DriftEntry(("S", "1"), *difference)]
+
+
+# What counts as equal
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "kept"),
+    [
+        ("emailAddress", "AP@Acme.example", "ap@acme.example"),
+        ("ccEmailAddresses", ["AP@Acme.example"], ["ap@acme.example"]),
+        ("ccEmailAddresses", [], None),
+        ("ccEmailAddresses", None, []),
+        ("emailAddress", None, ""),
+        ("billToCustomerId", None, ""),
+        ("metadata", {}, None),
+    ],
+)
+def test_what_a_server_keeps_in_its_own_form_is_not_sent_on_every_run(name, sent, kept):
+    assert not diff(wanted(**{name: sent}), held(**{name: kept}), "clear")
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "kept"),
+    [
+        ("name", "ACME", "Acme"),
+        ("metadata", {"a": "X"}, {"a": "x"}),
+        ("ccEmailAddresses", ["a@b.example"], ["a@b.example", "c@d.example"]),
+        ("emailAddress", "a@b.example", None),
+        ("metadata", 0, None),
+        ("metadata", False, None),
+    ],
+)
+def test_other_differences_are_changes(name, sent, kept):
+    change = diff(wanted(**{name: sent}), held(**{name: kept}), "clear")
+    assert change.columns == {name: sent}
+
+
+def test_what_a_reply_lacks_is_not_taken_for_empty():
+    upwell = held()
+    for name in ("emailAddress", "addresses", "customerRule"):
+        del upwell[name]
+    says = {"addresses": {"data": [{"city": "Bend"}]}, "emailAddress": "a@b.example"}
+
+    change = diff(wanted(**says), upwell, "clear")
+
+    assert (change.columns, change.held["emailAddress"]) == (
+        {"emailAddress": "a@b.example"},
+        None,
+    )
+    assert (change.left, change.never_shown) == ([], ["addresses"])
+    policy = {"emailAddress": "fill_if_empty"}
+    assert not diff(wanted(emailAddress="a@b.example"), upwell, "clear", policy)
 
 
 # Within a batch

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from target_upwell.customers.schema import PROPERTIES, Kind
 from target_upwell.upsert.diff import diff
-from target_upwell.upsert.plan import is_empty
+from target_upwell.upsert.equality import is_empty
 
 TEXTS = st.sampled_from([None, "", "a", "b"])
 LISTS = st.sampled_from([None, {"data": []}, {"data": [{"city": "A"}]}])

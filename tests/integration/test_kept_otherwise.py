@@ -1,0 +1,81 @@
+"""What becomes of an update whose answer shows another value than was sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from answering_server import CUSTOMER, Answer, AnsweringServer
+
+from target_upwell.customers.schema import CUSTOMERS
+from target_upwell.delivery.outcomes import DriftEntry
+from target_upwell.upsert.lookups import Lookups
+from target_upwell.upsert.plan import Change
+from target_upwell.upsert.refusals import Refusals
+from target_upwell.upsert.updates import KEPT, Updated, Updates
+
+KEY = ("S", "1")
+
+
+@pytest.fixture
+def update():
+    with AnsweringServer() as server:
+
+        def run(columns, held, *returning, touched=1):
+            answer = {
+                "updateCustomer": {"affectedRows": touched, "returning": returning},
+                "updateCustomerRules": {"affectedRows": 1},
+            }
+            client = server.connect(Answer(body=json.dumps(answer))).client
+            lookups = Lookups(client, CUSTOMERS, 10)
+            updates = Updates(client, lookups, Refusals(), CUSTOMERS)
+            return updates.run(KEY, Change(columns, held))
+
+        yield run
+
+
+def drift(name, upwell, source):
+    return [DriftEntry(KEY, name, upwell, source, "column", KEPT)]
+
+
+def test_a_value_that_stays_as_it_was_is_drift_and_no_change(update):
+    columns, held = {"name": "Acme"}, {"name": "ACME"}
+    updated = update(columns, held, {**CUSTOMER, "name": "ACME"})
+    assert updated == Updated({}, drift("name", "ACME", "Acme"))
+
+
+def test_a_value_that_changes_to_another_is_logged_as_upwell_keeps_it(update):
+    columns = {"name": "Bend", "emailAddress": "a@b.example"}
+    held = {"name": "ACME", "emailAddress": None}
+    shown = {**CUSTOMER, "name": "BEND", "emailAddress": "a@b.example"}
+
+    updated = update(columns, held, shown)
+
+    assert updated.left_out == drift("name", "BEND", "Bend")
+    assert updated.changes == {
+        "name": ("ACME", "BEND"),
+        "emailAddress": (None, "a@b.example"),
+    }
+
+
+def test_a_form_that_says_the_same_is_a_change_like_any_other(update):
+    columns, held = {"emailAddress": "A@b.example"}, {"emailAddress": None}
+    updated = update(columns, held, {**CUSTOMER, "emailAddress": "a@b.example"})
+    assert updated == Updated({"emailAddress": (None, "A@b.example")})
+
+
+@pytest.mark.parametrize(
+    "returning",
+    [[], [{"id": "cus_1"}], [{**CUSTOMER, "name": 5}], [CUSTOMER, CUSTOMER], ["x"]],
+)
+def test_an_answer_that_does_not_show_the_customer_says_nothing(update, returning):
+    updated = update({"name": "Bend"}, {"name": "B"}, *returning)
+    assert updated == Updated({"name": ("B", "Bend")})
+
+
+def test_a_rule_is_not_judged_by_a_reply_that_may_be_older(update):
+    shown = {**CUSTOMER, "name": "Bend", "customerRule": {"dueOption": 30, "id": "r"}}
+    columns = {"name": "Bend", "customerRule.dueOption": 45}
+    updated = update(columns, {"customerRule.dueOption": 30}, shown)
+    assert updated.changes["customerRule.dueOption"] == (30, 45)
+    assert updated.left_out == []
