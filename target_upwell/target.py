@@ -78,7 +78,7 @@ class TargetUpwell(ConfiguredTarget):
         self._unmapped_told: set[str] = set()
         self._full_tables = FullTables(self.initialized_at / 1000)
         self._ignored_versions = False
-        self._no_customers_yet: int | None = None
+        self._early_state: bytes | None = None
 
     # The command
 
@@ -167,12 +167,6 @@ class TargetUpwell(ConfiguredTarget):
             # What a user wrote must not lead nowhere, even if another map leads here.
             if mapping.by_user or not leads_here:
                 self._refuse_unknown(mapping)
-        if leads_here and self._no_customers_yet is not None:
-            self.parts.scheduler.release(self._no_customers_yet)
-            self._no_customers_yet = None
-        elif not leads_here and self._no_customers_yet is None and not self._sink:
-            # STATE must not pass records that a mistyped alias leaves out.
-            self._no_customers_yet = self.parts.scheduler.hold()
 
     def _customers_stream(self, mapping: StreamMapping) -> CustomersStream:
         """Prepare for the customers of a stream; the first one makes the sink."""
@@ -190,6 +184,8 @@ class TargetUpwell(ConfiguredTarget):
             raise RunError(f"{error}{place}") from None
         if not self._sink:
             self._sink = cast("CustomersSink", self.add_sink(STREAM, schema, keys))
+            if self._early_state is not None:
+                self.parts.scheduler.checkpoint(self._early_state)
         return stream
 
     def _refuse_unknown(self, mapping: StreamMapping) -> None:
@@ -241,7 +237,12 @@ class TargetUpwell(ConfiguredTarget):
         self._full_tables.state()
         if self._sink:
             self._sink.shape()
-        if not self.settings.dry_run:
+        if self.settings.dry_run:
+            return
+        if self._schemas and not self._sink:
+            # It must not pass records that a mistyped alias leaves out.
+            self._early_state = message_dict["value"]
+        else:
             self.parts.scheduler.checkpoint(message_dict["value"])
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
@@ -257,7 +258,7 @@ class TargetUpwell(ConfiguredTarget):
 
     def process_endofpipe(self) -> None:
         """Deliver the rest."""
-        if self._no_customers_yet is not None:
+        if self._schemas and not self._sink:
             arrived = ", ".join(repr(stream) for stream in self._streams)
             unused = unmatched(self.mapper.stream_maps_dict, self._schemas)
             raise RunError(

@@ -112,16 +112,6 @@ class Scheduler:
         ):
             raise self.failure
 
-    def hold(self) -> int:
-        """Hold back all STATE that comes from now on; return what `release` takes."""
-        with self._changed:
-            return self._checkpoints.open()
-
-    def release(self, sequence: int) -> None:
-        """Take the hold off again."""
-        with self._changed:
-            self._checkpoints.release(sequence)
-
     def open_batch(self, resource: str) -> Batch:
         """Open a batch: it holds back all STATE that comes until it is loaded."""
         with self._changed:

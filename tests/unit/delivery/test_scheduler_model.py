@@ -42,12 +42,11 @@ class Machine(RuleBasedStateMachine):
         self.interrupted = False
         self.woken = False
         self.gates = []  # loads and jobs under way that wait for the machine
-        self.stream = []  # what was handed over: rows, barriers, and STATE by number
+        self.stream = []  # what was handed over: rows, and STATE by number
         self.versions = {}
         self.loaded_versions = {}
-        self.undealt = set()  # ids of rows and barriers that hold STATE back
+        self.undealt = set()  # ids of rows that hold STATE back
         self.kept = []  # all rows, so that no id comes twice
-        self.barriers = []
         self.links = []  # batches, once for each link that is not yet due
         self.pending = Counter()  # links that hold loaded batches
         self.ids = {}  # of the rows of such batches
@@ -200,22 +199,6 @@ class Machine(RuleBasedStateMachine):
         if not self.delivery.failure:  # after one it is not taken
             self.stream.append(("state", number))
         self.have_reader(lambda: self.delivery.checkpoint(b"%d" % number))
-
-    @precondition(lambda self: self.reader_is_free())
-    @rule()
-    def barrier(self):
-        sequence = self.delivery.hold()
-        self.stream.append(("held", ("barrier", sequence)))
-        self.undealt.add(("barrier", sequence))
-        self.barriers.append(sequence)
-
-    @precondition(lambda self: self.barriers and not self.ended)
-    @rule(data=st.data())
-    def release_barrier(self, data):
-        sequence = data.draw(st.sampled_from(self.barriers))
-        self.barriers.remove(sequence)
-        self.undealt.discard(("barrier", sequence))
-        self.delivery.release(sequence)
 
     @precondition(lambda self: self.reader_is_free())
     @rule()
@@ -385,13 +368,11 @@ class Machine(RuleBasedStateMachine):
         """Whatever happened: all that is under way ends, and so does the reader."""
         self._let_all_succeed()
         if not (self.ended or self.reader_error or self.delivery.failure):
-            for sequence in self.barriers:
-                self.undealt.discard(("barrier", sequence))
-                self.delivery.release(sequence)
             for sequence in self.links:
                 self.pending[sequence] -= 1
                 self._deal_with(sequence)
-                self.delivery.release(sequence)
+                with self.delivery._changed:
+                    self.delivery._checkpoints.release(sequence)
             self.finish()
             self._let_all_succeed()
             assert not self.reader_error
