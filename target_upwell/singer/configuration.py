@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from importlib.util import find_spec
@@ -100,7 +101,12 @@ class ConfiguredTarget(Target):
         Overridden because the SDK's messages quote the value, which may be the key.
         """
         schema = self.settings_schema()
-        given = {name: v for name, v in self._config.items() if v is not None}
+        known = schema["properties"]
+        given = {
+            name: _typed(value, known.get(name, {}))
+            for name, value in self._config.items()
+            if value is not None
+        }
         self._config = given
         try:
             errors = [
@@ -121,7 +127,7 @@ class ConfiguredTarget(Target):
             errors.append("faker_config: install target-upwell[faker], which it needs")
         if errors and raise_errors:
             raise ConfigurationError(errors)
-        for name in sorted(given.keys() - schema["properties"].keys()):
+        for name in sorted(given.keys() - known.keys()):
             self.logger.warning("%s: there is no such setting; it is ignored", name)
         return errors
 
@@ -138,6 +144,17 @@ def _config_file(path: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         why = "it is not valid JSON"
     raise click.ClickException(f"--config: {path!r} can't be read: {why}")
+
+
+def _typed(value: Any, definition: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Return a setting, read as JSON if it is text and should be something else.
+
+    Meltano passes as text each setting that a project defines without its kind.
+    """
+    if isinstance(value, str) and "string" not in definition.get("type", "string"):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value, parse_float=Decimal)
+    return value
 
 
 def dotenv(path: Path) -> dict[str, str]:

@@ -481,9 +481,15 @@ def real_lines():
         run(clients, unknown_streams="ignore")
         run(clients, stream_maps={"erp-clients": no_keys})
         run(clients, stream_maps={"erp-client": no_keys})
-        for odd in ({"__alias__": "customer"}, {"name": "nmae"}, {"emailAdress": "id"}):
-            mistyped = {"__alias__": "customers", "name": "name", **odd}
+        for odd, value in {
+            "__alias__": "customer",
+            "name": "nmae",
+            "emailAdress": "id",
+            "__filters__": "id",
+        }.items():
+            mistyped = {"__alias__": "customers", "name": "name", odd: value}
             run(clients, stream_maps={"erp-clients": mistyped})
+        run(clients, stream_maps={"dbo": {"clients": fails}})
         run(schema("id", "email_address", "EmailAddress", "name"))
         run(schema("id", "name", keys=()))
         run(customers, record(id="2", name="Acme", email_address="nobody"))

@@ -122,3 +122,37 @@ def test_the_environment_wins_over_the_working_folders_dotenv_and_no_other_count
     assert target.settings.api_url == "https://api.upwell.com/api/rest"
     assert os.environ["TARGET_UPWELL_SOURCE_SYSTEM"] == "exported"
     assert "TARGET_UPWELL_API_KEY" not in os.environ
+
+
+def test_text_in_a_configuration_is_read_as_what_its_setting_is(tmp_path):
+    # As Meltano gives it for settings that a project defines without a kind.
+    given = {
+        "api_key": "12345678",
+        "source_system": "7",
+        "max_rejects": "5",
+        "rejects_path": str(tmp_path / "rejects.jsonl"),
+        "dry_run": "true",
+        "field_policy": '{"name": "create_only"}',
+        "stream_maps": '{"erp": {"__alias__": "customers"}}',
+    }
+    target = TargetUpwell(config=given)
+    settings = target.settings
+    assert (settings.api_key, settings.source_system) == ("12345678", "7")
+    assert (settings.max_rejects, settings.dry_run) == (5, True)
+    assert settings.field_policy == {"name": "create_only"}
+    assert target.mapper.stream_maps_dict == {"erp": {"__alias__": "customers"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("dry_run", "yes", "dry_run: must be true or false"),
+        ("max_retries", "many", "max_retries: must be a whole number"),
+        ("stream_maps", "clients", "stream_maps: must be an object"),
+        ("field_policy", "[]", "field_policy: must be an object"),
+    ],
+)
+def test_text_that_can_not_be_read_is_told_what_it_must_be(name, value, message):
+    with pytest.raises(ConfigurationError) as error:
+        TargetUpwell(config={"api_key": "k", "source_system": "T", name: value})
+    assert error.value.problems == (message,)
