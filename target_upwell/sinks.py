@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from target_upwell.config import Settings
+    from target_upwell.customers.collisions import Collisions
     from target_upwell.delivery.batch import Batch, Source
     from target_upwell.run import Run
 
@@ -50,6 +51,7 @@ class CustomersStream:
         source: Source,
         schema: dict[str, Any],
         key_properties: Sequence[str],
+        collisions: Collisions,
     ) -> None:
         """Prepare for its records, by the schema and the keys that its map gives.
 
@@ -58,6 +60,8 @@ class CustomersStream:
                 by a broken schema.
         """
         self._source = source
+        self._tap_keys = tuple(source.schema_message.get("key_properties") or ())
+        self._collisions = collisions
         self._most_bytes = settings.batch_size_bytes
         self.mapping = CustomerMapping(
             stream=STREAM,
@@ -89,6 +93,9 @@ class CustomersStream:
             row.key = self.mapping.source_key(record)
             return row
         key = CUSTOMERS.key_of(customer_input)
+        if customer_input.get("name"):
+            origin = (self._source.stream, *map(raw.get, self._tap_keys))
+            self._collisions.see(key, customer_input["name"], origin)
         return Row(self._source, raw, f"{STREAM} {key[1]}", key, customer_input, body)
 
     def reject(self, raw: dict[str, Any], name: str, reason: Invalid) -> Row:

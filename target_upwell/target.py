@@ -14,6 +14,7 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 from target_upwell.api.check import print_check
 from target_upwell.config import CONFIG_SCHEMA, Settings
 from target_upwell.customers import field_policy
+from target_upwell.customers.collisions import Collisions
 from target_upwell.customers.mapping import check_written
 from target_upwell.customers.names import listed
 from target_upwell.customers.schema import CUSTOMERS
@@ -76,6 +77,7 @@ class TargetUpwell(ConfiguredTarget):
         self._schemas: dict[str, dict[str, Any]] = {}
         self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
         self._unmapped_told: set[str] = set()
+        self._collisions = Collisions()
         self._full_tables = FullTables(self.initialized_at / 1000)
         self._ignored_versions = False
         self._early_state: bytes | None = None
@@ -175,7 +177,9 @@ class TargetUpwell(ConfiguredTarget):
             mapping.check()
             if self.settings.unmapped_properties != "metadata":
                 check_written(STREAM, mapping.written, keys)
-            stream = CustomersStream(self.settings, source, schema, keys)
+            stream = CustomersStream(
+                self.settings, source, schema, keys, self._collisions
+            )
             if source.stream not in self._streams:
                 self._warn_unmapped(stream.mapping.unmapped_properties)
         except MappingError as error:
@@ -278,6 +282,7 @@ class TargetUpwell(ConfiguredTarget):
         mappings = [stream.mapping for _, stream in ways]
         self._warn_unmapped({n for one in mappings for n in one.unmapped_properties})
         self._warn_merged({k: v for m in mappings for k, v in m.merged_ids.items()})
+        self._warn_collided()
         self.parts.finish(self._why_incomplete())
 
     def _why_incomplete(self) -> str:
@@ -312,6 +317,16 @@ class TargetUpwell(ConfiguredTarget):
                 "source or the stream map",
                 ", ".join(pairs[:_MERGED_SHOWN]),
                 f" and {more} more" if more > 0 else "",
+            )
+
+    def _warn_collided(self) -> None:
+        """Name customers that several records of the source would be."""
+        if found := str(self._collisions):
+            logger.warning(
+                "different records of the source became one customer, and the last one "
+                "wins: %s; where they are different customers, map a sourceSystem for "
+                "each stream, or make sourceSystemId of the whole key",
+                found,
             )
 
 

@@ -218,3 +218,55 @@ def test_each_record_is_encoded_once(account, monkeypatch):
     assert result.code == 0
     assert len(account.customers()) == 100
     assert len(encoded) == 100
+
+
+US, MX = {"stream": "us"}, {"stream": "mx"}
+BOTH = {"__alias__": "customers", "sourceSystemId": "number"}
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_streams_that_each_count_from_1_are_told_of(account, dry_run):
+    result = run_target(
+        account,
+        [
+            schema("number", "name", keys=["number"], **US),
+            schema("number", "name", keys=["number"], **MX),
+            record(number="1", name="Acme", **US),
+            record(number="1", name="Beta", **MX),
+        ],
+        stream_maps={"us": BOTH, "mx": BOTH},
+        dry_run=dry_run,
+    )
+
+    assert result.code == 0
+    wins = "became one customer, and the last one wins: '1' from us '1' and mx '1';"
+    assert wins in result.stderr
+
+
+def test_a_map_that_takes_half_of_a_key_is_told_of(account):
+    result = run_target(
+        account,
+        [
+            schema("company", "number", "name", keys=["company", "number"], **US),
+            record(company="01", number="7", name="Acme", **US),
+            record(company="02", number="7", name="Beta", **US),
+        ],
+        stream_maps={"us": BOTH},
+    )
+
+    assert "'7' from us '01':'7' and us '02':'7'; where they are" in result.stderr
+
+
+def test_two_streams_may_hold_parts_of_one_customer(account):
+    result = run_target(
+        account,
+        [
+            schema("number", "name", keys=["number"], **US),
+            schema("number", "name", "emailAddress", keys=["number"], **MX),
+            record(number="1", name="Acme", **US),
+            record(number="1", name="ACME", emailAddress="ap@acme.example", **MX),
+        ],
+        stream_maps={"us": BOTH, "mx": BOTH},
+    )
+
+    assert "became one customer" not in result.stderr

@@ -498,6 +498,7 @@ def real_lines():
         run(customers, record(id="5", name="Acme", billToSourceSystemId="99"))
         run(customers, record(id="5", name="Acme", addresses=[{"city": "Chicago"}]))
         run(customers, record(id="6", name="Acme"), record(id="6 ", name="Acme"))
+        run(customers, record(id="7", name="Acme"), record(id="7 ", name="Beta"))
         run(customers, b"Hello")
         sandbox.faults(fault_503=100)
         run(customers, good, max_retries=1)
