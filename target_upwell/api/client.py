@@ -146,7 +146,7 @@ class Client:
         if update.related:
             request[update.related.input] = related
         return self._send_until_known(
-            update.endpoint, request, partial(read_update, resource)
+            update.endpoint, request, partial(read_update, resource, key)
         )
 
     def exchange(self, endpoint: Endpoint, body: bytes, *, again: bool) -> Answer:

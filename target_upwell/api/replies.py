@@ -68,11 +68,11 @@ def read_created(
     return created
 
 
-def read_update(resource: Resource, reply: bytes) -> Update:
-    """Return what an update touched.
+def read_update(resource: Resource, key: SourceKey, reply: bytes) -> Update:
+    """Return what an update of the record with this key touched.
 
     Raises:
-        NotJSON: If the reply is not what an update replies.
+        NotJSON: If the reply is not what an update replies, or shows another record.
     """
     update = resource.update
     fields: list[tuple[Any, ...]] = [(update.endpoint.reply, _Touched | None)]
@@ -80,10 +80,13 @@ def read_update(resource: Resource, reply: bytes) -> Update:
         fields.append((update.related.reply, _Touched | None, None))
     content = json_codec.decode_as(_reply(*fields), reply)
     touched, *related = (getattr(content, name) for name, *_ in fields)
+    record = _returned(resource, touched.returning) if touched else None
+    if record and resource.key_of(record) != key:
+        raise NotJSON("it shows another record than was sent")
     return Update(
         touched.affectedRows if touched else 0,
         sum(one.affectedRows for one in related if one),
-        _returned(resource, touched.returning) if touched else None,
+        record,
     )
 
 

@@ -16,6 +16,7 @@ import weakref
 import zlib
 from contextlib import suppress
 from functools import cached_property, partial
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +51,7 @@ MOST_ANSWER_BYTES = 32 * 1024 * 1024
 
 _CHUNK_BYTES = 64 * 1024
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_INTERIM, _SUCCESS = 1, 2  # first digits of a status
 
 
 class Answer(NamedTuple):
@@ -106,6 +108,10 @@ class Transport:
             why = _no_answer(error, connection)
         else:
             seconds = time.monotonic() - began
+            if response.status // 100 != _SUCCESS:
+                # A success names its record. Should a refusal come twice, the second
+                # one must not answer the next request.
+                connection.close()
             return Answer(response.status, response.headers, content, seconds)
         # Out here nothing else holds on to the failed connection.
         if connection:
@@ -193,6 +199,13 @@ class _Response(HTTPResponse):
     def __init__(self, ends: float, sock: socket.socket, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(sock, **kwargs)
         self.fp = io.BufferedReader(_Reader(ends, sock, self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # `http.client` skips a 100 and takes 102 or 103 for the answer itself.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status // 100 == _INTERIM and status != HTTPStatus.SWITCHING_PROTOCOLS:
+            status = HTTPStatus.CONTINUE
+        return version, status, reason
 
 
 class _Reader(io.RawIOBase):

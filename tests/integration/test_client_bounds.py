@@ -283,6 +283,13 @@ def random_text(length):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [100, 102, 103, 199])
+def test_what_a_server_says_before_its_answer_is_skipped(server, number):
+    interim = b"HTTP/1.1 %d Wait\r\nLink: </a>\r\n\r\n" % number
+    with RawServer(lambda send, _: send(interim * 2 + WHOLE)) as chatty:
+        assert create(server.connect(api_url=chatty.url).client) == NEW
+
+
 def test_an_answer_that_unpacks_to_too_much_takes_little_memory(server):
     bomb = gzip.compress(b" " * 150_000_000)
     client = server.connect(packed(bomb)).client
@@ -389,6 +396,9 @@ UNFIT = {
     "rows that are true": updated(updateCustomer={"affectedRows": True}),
     "a rule's reply that is a list": updated(updateCustomerRules=[]),
     "no rows": updated(updateCustomer={}),
+    "an update of another": updated(
+        updateCustomer={"affectedRows": 1, "returning": [FOREIGN]}
+    ),
 }
 
 
