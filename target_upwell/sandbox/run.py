@@ -23,9 +23,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CANNOT_START = 1
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
-_NO_REQUEST = (
-    "The command sent no request to the sandbox. target-upwell takes the sandbox's"
-    " address from its environment with --config=ENV."
+_NO_REQUEST = "The command sent no request to the sandbox."
+_HOW_IT_FINDS_US = (
+    " target-upwell takes the sandbox's address from its environment with --config=ENV."
 )
 
 
@@ -72,7 +72,8 @@ async def run(options: Options, command: Sequence[str], *, keep: bool = False) -
                 return _NOT_FOUND if missing else _NOT_EXECUTABLE
             _say(account(server.journal))
             if server.journal.totals().requests == before:
-                _say(_NO_REQUEST)
+                told = any(word.endswith("ENV") for word in command)
+                _say(_NO_REQUEST + ("" if told else _HOW_IT_FINDS_US))
             if keep:
                 _say(f"See what landed, until Ctrl-C: {server.root}/")
                 await _on_signal().wait()

@@ -40,7 +40,9 @@ logger = logging.getLogger("target-upwell.dry-run")
 UNSHOWN = "(Upwell does not show it)"
 
 SHOWN = 3
-"""New customers and changes that are shown whole, each."""
+"""New customers and changes that are shown whole, each. Changes of nothing but what
+Upwell never shows count apart: they come with every record, and would hide the others.
+"""
 
 
 class DryClient(Client):
@@ -115,7 +117,7 @@ class DryRun:
         self._duplicates = duplicates
         self._lock = threading.Lock()
         self._changes: Counter[str] = Counter()
-        self._shown: Counter[Outcome] = Counter()
+        self._shown: Counter[str] = Counter()
 
     def load(self, batch: Batch) -> Loaded:
         """Load a batch; whatever happens, return how far it came."""
@@ -134,7 +136,10 @@ class DryRun:
         """Log which properties would change, and what guard would stop a run."""
         for name, count in self._changes.most_common():
             those = counted(count, CUSTOMERS.singular, CUSTOMERS.name)
-            logger.info("dry run: %s would change for %s", name, those)
+            if _readable(name):
+                logger.info("dry run: %s would change for %s", name, those)
+            else:
+                logger.info("dry run: %s would be sent for %s %s", name, those, UNSHOWN)
         self._duplicates.report()
         if stop:
             logger.warning("dry run: a guard would stop the run: %s", stop)
@@ -160,19 +165,20 @@ class DryRun:
                 created.append(entry)
                 new = json_codec.decode(self._taken.pop(entry.key))
                 lines = (f"{name}: {_shown(value)}" for name, value in new.items())
-                self._show(one, f"create {entry.rows[0].name}", lines)
+                self._show("new", f"create {entry.rows[0].name}", lines)
             elif one and one.outcome is Outcome.UPDATED:
                 changes = {n: b for n, b in one.changes.items() if b != (None, None)}
                 lines = (_change(name, *both) for name, both in changes.items())
-                self._show(one, f"update {entry.rows[0].name}", lines)
+                kind = "seen" if any(map(_readable, changes)) else "unseen"
+                self._show(kind, f"update {entry.rows[0].name}", lines)
                 with self._lock:
                     self._changes.update(changes.keys())
         self._duplicates.look(created)
 
-    def _show(self, one: Counted, what: str, lines: Iterable[str]) -> None:
+    def _show(self, kind: str, what: str, lines: Iterable[str]) -> None:
         with self._lock:
-            self._shown[one.outcome] += 1
-            if self._shown[one.outcome] <= SHOWN:
+            self._shown[kind] += 1
+            if self._shown[kind] <= SHOWN:
                 logger.info("dry run: would %s:", what)
                 for line in lines:
                     logger.info("dry run:     %s", line)
@@ -184,9 +190,13 @@ def _new(resource: Resource, key: SourceKey) -> Record:
     return {"id": held, **dict(zip(resource.key, key, strict=True))}
 
 
+def _readable(name: str) -> bool:
+    return PROPERTIES[name.partition(".")[0]].readable
+
+
 def _change(name: str, before: Any, after: Any) -> str:  # noqa: ANN401 - JSON values
-    readable = PROPERTIES[name.partition(".")[0]].readable
-    return f"{name}: {_shown(before) if readable else UNSHOWN} -> {_shown(after)}"
+    shown = _shown(before) if _readable(name) else UNSHOWN
+    return f"{name}: {shown} -> {_shown(after)}"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON value

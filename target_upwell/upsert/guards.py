@@ -8,10 +8,11 @@ that are repeated every hour don't do the harm in small pieces.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from target_upwell.exceptions import GuardStop
+from target_upwell.printable import one_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,9 @@ FEWEST_CONCERNED = 20
 """Records concerned before a guard stops a run."""
 
 _ALL_PERCENT = 100
+_NAMED = 5
+_UPDATED = ""
+"""Stands among the names of emptied properties for all changes."""
 
 
 class Guards:
@@ -34,7 +38,8 @@ class Guards:
     A dry run never has to wait or stop, so that it sees the whole input.
 
     Attributes:
-        stop: Why the run must stop, naming the property, the counts and the setting.
+        stop: Why the run must stop: the property, the counts, the first few source ids
+            and the setting.
     """
 
     def __init__(
@@ -51,16 +56,19 @@ class Guards:
         self._dry_run = dry_run
         self._lock = threading.Lock()
         self._looked_up = 0
-        self._updated = 0
-        self._cleared: Counter[str] = Counter()
+        self._concerned: Counter[str] = Counter()
+        self._ids: defaultdict[str, list[str]] = defaultdict(list)
         self.stop = ""
 
-    def admit(self, looked_up: int, updated: Iterable[Iterable[str]]) -> bool:
+    def admit(
+        self, looked_up: int, updated: Iterable[tuple[str, Iterable[str]]]
+    ) -> bool:
         """Take a plan into account, before any of it is written.
 
         Args:
             looked_up: Existing records that it is about.
-            updated: For each record that it changes, the properties that it empties.
+            updated: Of each record that it changes, the id in the source and the
+                properties that it empties.
 
         Returns:
             Whether it is too early to judge: what is guarded must wait.
@@ -70,18 +78,14 @@ class Guards:
         """
         with self._lock:
             self._looked_up += looked_up
-            for cleared in updated:
-                self._updated += 1
-                self._cleared.update(set(cleared))
+            for source_id, cleared in updated:
+                for name in {_UPDATED, *cleared}:
+                    self._concerned[name] += 1
+                    if len(self._ids[name]) < _NAMED:
+                        self._ids[name].append(one_id(source_id))
             if self._looked_up < FEWEST_LOOKED_UP:
                 return not self._dry_run
-            would_change = self._excess(
-                "this run would change",
-                self._updated,
-                self._max_updated,
-                "max_updated_percent",
-            )
-            self._stop_if(would_change or self._would_empty())
+            self._stop_if(self._would_change() or self._would_empty())
             return False
 
     def judge(self) -> None:
@@ -105,20 +109,28 @@ class Guards:
         if self.stop and not self._dry_run:
             raise GuardStop(self.stop)
 
+    def _would_change(self) -> str:
+        what = "this run would change"
+        return self._excess(what, _UPDATED, self._max_updated, "max_updated_percent")
+
     def _would_empty(self) -> str:
-        for name, count in self._cleared.most_common(1):
+        for name, _ in self._concerned.most_common():
+            if name == _UPDATED:
+                continue
             what = f"{name}: this run would empty it for"
-            return self._excess(what, count, self._max_cleared, "max_cleared_percent")
+            return self._excess(what, name, self._max_cleared, "max_cleared_percent")
         return ""
 
-    def _excess(self, what: str, count: int, percent: int, setting: str) -> str:
+    def _excess(self, what: str, name: str, percent: int, setting: str) -> str:
         """Return why a run must stop; "" where the records concerned are few enough."""
+        count = self._concerned[name]
         if (
             count < FEWEST_CONCERNED
             or count * _ALL_PERCENT <= percent * self._looked_up
         ):
             return ""
+        ids = ", ".join(self._ids[name])
         return (
             f"{what} {count} of the {self._looked_up} {self._those}, more than "
-            f"{percent}%: check the source, or raise {setting}"
+            f"{percent}%, among them {ids}: check the source, or raise {setting}"
         )

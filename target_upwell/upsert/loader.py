@@ -292,7 +292,7 @@ class _BatchLoad:
     def _plan(self) -> None:
         """Compare what exists, once for each input, before any of it is written."""
         looked_up = 0
-        updated: list[list[str]] = []
+        updated: list[tuple[str, list[str]]] = []
         for entry in self._entries:
             if not (entry.held or entry.hidden) or entry.planned is entry.input:
                 continue
@@ -306,7 +306,7 @@ class _BatchLoad:
             )
             looked_up += entry.planned is None
             if change and not entry.change:
-                updated.append(change.cleared())
+                updated.append((entry.key[1], change.cleared()))
             entry.planned, entry.change = entry.input, change
         self._is_unjudged = self._parts.guards.admit(looked_up, updated)
 

@@ -272,3 +272,25 @@ def test_it_names_the_field_policies_in_force(account):
         "field_policy: emailAddress fill_if_empty, billToCustomerId create_only"
         in result.messages("INFO")
     )
+
+
+def test_changes_that_a_person_can_judge_are_not_hidden_by_those_that_never_show(
+    account,
+):
+    moved = "2026-11-01T00:00:00+00:00"
+    customers = [customer(str(n), addressesLastUpdatedAt=moved) for n in range(9)]
+    load(account, *customers)
+
+    renamed = customer("8", name="New", addressesLastUpdatedAt=moved)
+    said = shown(dry_run(account, *customers[:8], renamed))
+
+    unseen = "addressesLastUpdatedAt would be sent for 9 customers"
+    assert said[-3:-1] == [
+        f"{unseen} (Upwell does not show it)",
+        "name would change for 1 customer",
+    ]
+    assert 'name: "N 8" -> "New"' in said
+    assert [one for one in said if one.startswith("would update")] == [
+        *(f"would update customers {n}:" for n in range(3)),
+        "would update customers 8:",
+    ]

@@ -51,6 +51,7 @@ def write_log(path):
     second.begin("0.1.0", "upsert")
     second.record([one("10042", Outcome.UNCHANGED, None)])
     changes = {"emailAddress": (OLD, NEW), "metadata": (None, {"a": [1.5, "\\"]})}
+    changes["billToCustomerId"] = (None, "cus_01")
     second.record([one("10043", Outcome.UPDATED, "cus_02", **changes)])
     hidden = {"emailAddress": (NEW, LAST), "collectorId": (None, "u1")}
     second.record([one("10043", Outcome.UPDATED, "cus_02", **hidden)])
@@ -101,11 +102,14 @@ def test_an_undone_run_leaves_what_was_there_before_it(folder, account):
     head = re.search(
         r"title=undo-schema\.jsonl\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL
     )
-    columns = schema("id", "name", emailAddress={}, metadata={})
+    columns = schema(
+        "id", "name", emailAddress={}, metadata={}, billToSourceSystemId={}
+    )
     old = record(id="10043", name="Acme", emailAddress=OLD)
-    new = {"emailAddress": LAST, "metadata": {"a": 1}}
+    new = {"emailAddress": LAST, "metadata": {"a": 1}, "billToSourceSystemId": "10043"}
     run_target(account, [columns, old])
     run_target(account, [columns, record(id="10043", name="Acme", **new)])
+    assert account.customers()["10043"]["billToCustomerId"]
     messages = [json.loads(line) for line in (head[1].strip(), *records)]
     result = run_target(account, messages)
 
@@ -113,3 +117,4 @@ def test_an_undone_run_leaves_what_was_there_before_it(folder, account):
     customer = account.customers()["10043"]
     assert customer["emailAddress"] == OLD
     assert customer["metadata"] is None
+    assert customer["billToCustomerId"] is None

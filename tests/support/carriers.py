@@ -92,7 +92,7 @@ class CarrierLoader:
         outcomes.rejects = in_order(rejects, batch.rows)
         found |= inserted.existing | inserted.unclear
         changes = {key: change_of(entries[key], found[key]) for key in found}
-        cleared = [change.cleared() for change in changes.values()]
+        cleared = [(key[1], change.cleared()) for key, change in changes.items()]
         self._guards.admit(len(found), cleared)
         self._writers.in_parallel(
             partial(self._update, key, change, found[key]["id"], outcomes)

@@ -236,6 +236,14 @@ def test_running_says_so_when_the_command_sent_no_request(tmp_path):
 
     assert done.stderr.startswith("The sandbox's account holds 2 customers")
     assert "The command sent no request to the sandbox." in done.stderr
+    assert "takes the sandbox's address from its environment" in done.stderr
+
+
+def test_running_does_not_advise_what_the_command_has_done():
+    done = run("run", "--", sys.executable, "-c", "", "--config=ENV")
+
+    assert "The command sent no request to the sandbox." in done.stderr
+    assert "takes the sandbox's address" not in done.stderr
 
 
 def test_running_can_leave_the_page_up_until_a_signal():

@@ -33,7 +33,8 @@ BATCHES = st.lists(
 def verdict_of(guards, looked_up, updated):
     """Return why a run has to stop, if it has to, and whether it has to wait."""
     try:
-        return "", guards.admit(looked_up, updated)
+        named = [(str(number), cleared) for number, cleared in enumerate(updated, 1)]
+        return "", guards.admit(looked_up, named)
     except GuardStop as stop:
         return str(stop), False
 
@@ -86,10 +87,10 @@ def test_once_a_run_has_to_stop_nothing_is_admitted_any_more(before, after):
 
 
 def test_it_names_the_property_the_counts_and_the_setting():
-    updated = [["emailAddress"]] * 41 + [["name"]] * 5
+    updated = [["name"]] * 5 + [["emailAddress"]] * 41
     why = stop_of(Guards(CUSTOMERS, 100, 20), 200, updated)
     assert why.startswith("emailAddress: ")
-    for words in ("41 of the 200", "20%", "max_cleared_percent"):
+    for words in ("41 of the 200", "20%, among them 6, 7, 8,", "max_cleared_percent"):
         assert words in why
 
 
@@ -103,7 +104,8 @@ def test_too_many_changes_are_named_too():
     why = stop_of(Guards(CUSTOMERS, 10, 100), 200, [[]] * 21)
     assert why == (
         "this run would change 21 of the 200 existing customers that it has looked up, "
-        "more than 10%: check the source, or raise max_updated_percent"
+        "more than 10%, among them 1, 2, 3, 4, 5: check the source, or raise "
+        "max_updated_percent"
     )
 
 
