@@ -70,6 +70,7 @@ class Run:
             write: Writes one STATE.
         """
         self._settings = settings
+        self._signals = signals
         dry = settings.dry_run
         self._stop = stop = threading.Event()
         self._closed = False
@@ -190,7 +191,7 @@ class Run:
         excess = self._find_missing(self.missing, incomplete) if self.missing else None
         if excess and not self._dry_run:
             self.scheduler.fail(excess)
-        self.close(None)
+        self.close(failed=False)
         if self.scheduler.failure:
             raise self.scheduler.failure
         if self._dry_run:
@@ -199,27 +200,23 @@ class Run:
             if self._rejects.excess:
                 raise self._rejects.excess
 
-    def close(self, grace: float | None) -> None:
-        """Begin nothing more, let what is under way end, and tell how it went.
-
-        Args:
-            grace: Seconds for what is under way; None for as long as it takes.
-        """
+    def close(self, *, failed: bool = True) -> None:
+        """Begin nothing more, let what is under way end, and tell how it went, once."""
         if self._closed:
             return
         self._closed = True
         # Requests under way may end, but nothing may begin another one.
         self._stop.set()
-        if grace is not None:
+        if self._signals:
             logger.warning("stopping: a signal came; what is under way may finish")
-        self.scheduler.close(grace)
+        self.scheduler.close()
         self._writers.close()
         self._drift.report()
         for line in (*self._rejects.summary(), *self._sync_log.summary()):
             logger.warning("%s", line)
         self._sync_log.end(
             {**self.report.totals(), "drift": self._drift.counts()},
-            failed=grace is not None or self.scheduler.failure is not None,
+            failed=failed or self.scheduler.failure is not None,
         )
         note = ""
         if self._dry_run:

@@ -129,11 +129,9 @@ class TargetUpwell(ConfiguredTarget):
         try:
             self.listen(file_input)
         except Stopped:
-            self.parts.close(self.signals.remaining)
             return EXIT_BY_SIGNAL + (self.signals.signal or 0)
-        except Exception:
-            self.parts.close(None)
-            raise
+        finally:
+            self.parts.close()
         return 0
 
     def _handle_termination(self, signum: int, frame: object) -> None:  # noqa: ARG002

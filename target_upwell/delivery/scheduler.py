@@ -162,19 +162,14 @@ class Scheduler:
         self.emit(at_once=True)
         self.check()
 
-    def close(self, grace: float | None = None) -> None:
+    def close(self) -> None:
         """Begin nothing more, let what is under way end, and write the covered STATE.
 
-        Args:
-            grace: Seconds to wait for what is under way; None for as long as it takes
-                or until a signal comes.
+        What is under way may take as long as it does, or the grace that a signal gives.
         """
-        deadline = None if grace is None else self._clock() + grace
         with self._changed:
             self._closed = True
-            while self._under_way:
-                if self._signals if deadline is None else self._clock() >= deadline:
-                    break
+            while self._under_way and self._signals.remaining:
                 self._wait()
         self.emit(at_once=True)
         self._workers.close()

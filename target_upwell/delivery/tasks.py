@@ -65,5 +65,9 @@ class Signals(Protocol):
     def __bool__(self) -> bool:
         """Whether a signal came."""
 
+    @property
+    def remaining(self) -> float:
+        """Seconds that what is under way may still take; no end before a signal."""
+
     def wake(self) -> None:
         """End the reader's wait for input."""

@@ -42,7 +42,7 @@ class Signals:
 
     @property
     def remaining(self) -> float:
-        """The seconds that are left of the grace."""
+        """The seconds that are left of the grace, which has no end before a signal."""
         return max(0.0, self._deadline - time.monotonic())
 
     def fileno(self) -> int:

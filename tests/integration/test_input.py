@@ -50,6 +50,16 @@ def test_a_line_that_is_no_message_is_named_and_not_quoted(account, source):
     assert result.states == []
 
 
+def test_a_run_that_a_line_ends_is_a_failed_one_in_the_sync_log(
+    account, source, tmp_path
+):
+    log = tmp_path / "sync.jsonl"
+    messages = [CUSTOMERS, FIRST, b"broken"]
+    run_target(account, messages, source_system=source, sync_log_path=str(log))
+    outcomes = [json.loads(line)["outcome"] for line in log.read_text().splitlines()]
+    assert (outcomes[0], outcomes[-1]) == ("started", "failed")
+
+
 def test_a_record_before_its_schema_is_one_line(account, source):
     failed(
         run_target(account, [FIRST, CUSTOMERS], source_system=source),

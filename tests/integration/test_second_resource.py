@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 
 import pytest
@@ -99,6 +100,8 @@ class CarrierRun:
 
 
 class _NoSignals:
+    remaining = math.inf
+
     def __bool__(self):
         return False
 

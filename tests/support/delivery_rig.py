@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -132,6 +133,7 @@ class Rig:
         self.states = []
         self.loads = []
         self.interrupted = False
+        self.remaining = math.inf
         self.woken = 0
         self.waits = 0
         self._changed = threading.Condition()

@@ -200,9 +200,9 @@ def test_what_is_under_way_after_the_grace_counts_as_not_loaded():
     rig.state("2")
     rig.load_of(0).succeed()
     rig.until(lambda: rig.states == ["1"])
-    rig.interrupted = True
+    rig.interrupted, rig.remaining = True, 0
 
-    rig.scheduler.close(grace=0)
+    rig.scheduler.close()
 
     assert rig.states == ["1"]
     rig.load_of(1).fail(Stopped())
@@ -216,7 +216,7 @@ def test_what_ends_within_the_grace_counts_and_nothing_begins_after_it():
     rig.state("1")
     load = rig.load_of(0)
     rig.interrupted = True
-    close = rig.in_background(rig.scheduler.close, 10)
+    close = rig.in_background(rig.scheduler.close)
     rig.until(lambda: rig.waits)
 
     load.succeed(task(lambda: ran.append("task"), "1"))
@@ -234,27 +234,11 @@ def test_the_covered_state_goes_out_when_the_grace_is_over():
     rig.state("2")
     load = rig.load_of(0)
     rig.interrupted = True
-    close = rig.in_background(rig.scheduler.close, 10)
+    close = rig.in_background(rig.scheduler.close)
     rig.until(lambda: rig.waits)
     assert rig.states == ["0"]
 
-    rig.clock.now += 10
-
-    close.result()
-    assert rig.states == ["0", "1"]
-    load.fail(Stopped())
-
-
-def test_a_signal_ends_a_close_that_waits_and_the_covered_state_goes_out():
-    rig = Rig(parallel=1)
-    rig.state("0")
-    rig.state("1")
-    rig.add(1)
-    load = rig.load_of(0)
-    close = rig.in_background(rig.scheduler.close)
-    rig.until(lambda: rig.waits)
-
-    rig.interrupted = True
+    rig.remaining = 0
 
     close.result()
     assert rig.states == ["0", "1"]
@@ -525,7 +509,7 @@ def test_where_the_system_allows_no_thread_it_says_so_and_nothing_waits(monkeypa
         with pytest.raises(RunError, match="allows no more threads"):
             rig.add(1)
 
-    rig.scheduler.close(grace=0)
+    rig.scheduler.close()
     assert rig.scheduler._under_way == 0
 
 

@@ -6,6 +6,7 @@ until no thread can go on by itself. So a failing example repeats, step by step.
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -40,6 +41,7 @@ class Machine(RuleBasedStateMachine):
         self.moved = threading.Condition(threading.RLock())
         self.clock = Clock()
         self.interrupted = False
+        self.remaining = math.inf
         self.woken = False
         self.gates = []  # loads and jobs under way that wait for the machine
         self.stream = []  # what was handed over: rows, and STATE by number
@@ -313,16 +315,17 @@ class Machine(RuleBasedStateMachine):
         assert not self.reader_error or isinstance(
             self.reader_error, Stopped | ValueError
         )
-        self.close(grace=0)
+        self.remaining = 0
+        self.close()
 
     @precondition(lambda self: self.reader_error and not self.ended)
     @rule()
     def end_after_failure(self):
-        self.close(grace=None)
+        self.close()
 
-    def close(self, grace):
+    def close(self):
         def close():
-            self.delivery.close(grace)
+            self.delivery.close()
             if not self._is_all_covered_out():
                 self.delivery.problems.append("it ended without the last STATE")
 
@@ -360,7 +363,8 @@ class Machine(RuleBasedStateMachine):
             self._end_threads()
 
     def _end_threads(self):
-        self.interrupted = True  # or a reader that is stuck would wait for ever
+        # Or a reader that is stuck would wait for ever.
+        self.interrupted, self.remaining = True, 0
         self.delivery._workers.close()
         self.calls.put(None)
 
@@ -377,7 +381,7 @@ class Machine(RuleBasedStateMachine):
             self._let_all_succeed()
             assert not self.reader_error
         if not self.ended:
-            self.close(grace=None)
+            self.close()
         self._let_all_succeed()
         assert not self.reader_busy
         if not (self.delivery.failure or self.interrupted):
