@@ -46,9 +46,6 @@ SHORTEST_PAUSE_SECONDS = 0.2
 LONGEST_OWN_PAUSE_SECONDS = 10.0
 """Bounds of a pause that the server has not named."""
 
-PAUSE_MARGIN = 2.0
-"""How many times too long a pause may have been: `Retry-After` is in whole seconds."""
-
 SLOWEST_PACE = 0.5
 """Requests a second; what is slower is for the server's pauses to say."""
 
@@ -90,7 +87,6 @@ class Pace:
         self._in_a_row = 0
         self._alone = False
         self._judged = True
-        self._in_spite = 0  # passed after so many refusals in a row
         self._refusals = 0
         self._earlier = 0  # in flight, and begun before the last refusal
         self._passed = 0  # since the last pause began
@@ -131,6 +127,7 @@ class Pace:
         if self._alone and not self._passed and token.refusals == self._refusals:
             # Nothing passed before: how long that lasted says nothing of the pace.
             self._passed_since = now
+        self._in_a_row = 0
         self._passed += 1
         self._last_passed = now
         self._last_second.append(now)
@@ -138,12 +135,6 @@ class Pace:
         if token.refusals == self._refusals:
             self._alone = False
             self._answers += token.at_pace
-            self._in_a_row = 0
-        elif self._in_a_row < self._enough:
-            self._in_a_row = 0
-        else:
-            # It was sent earlier, and doesn't show that the server takes more by now.
-            self._in_spite += 1
 
     def refused(self, token: Token, now: float, pause: float | None) -> None:
         """Count a refusal.
@@ -163,7 +154,6 @@ class Pace:
                 self._return_to(self.requests_a_second, ANSWERS_TO_RETURN)
         if self._in_a_row == self._enough:
             self._alone, self._judged = True, False
-            self._in_spite = 0
         if self._in_a_row >= self._enough:
             own = max(SHORTEST_PAUSE_SECONDS, (now - self._last_passed) / 2)
             own = min(own, LONGEST_OWN_PAUSE_SECONDS)
@@ -184,19 +174,15 @@ class Pace:
         if not self._passed:
             return
         seconds = self._last_passed - self._passed_since
+        pace = self._passed / max(seconds, 0.001)
         if self._refused_at == math.inf:
-            pace = self._passed / max(seconds, 0.001)
             self._return_to(pace, ANSWERS_TO_RETURN)
-        elif self._in_spite < self._enough:
+        else:
             self._forget(now)
-            if seconds >= 1:
-                pace = self._passed / max(1.0, seconds / PAUSE_MARGIN)
-            else:
+            if seconds < 1:
                 pace = float(len(self._last_second))
             pace = min(self._refused_at, pace)
             self._return_to(pace, max(ANSWERS_TO_RETURN, SECONDS_TO_RETURN * pace))
-        else:
-            return
         self._passed = 0
         self._passed_since = self._last_passed
 
