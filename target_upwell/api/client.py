@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from target_upwell import json_codec
 from target_upwell.api.replies import read_created, read_found, read_update
 from target_upwell.api.responses import (
+    NOT_LOOKED_AT,
     Meaning,
     meaning_of,
     read_refusal,
@@ -104,9 +105,8 @@ class Client:
         request: dict[str, Any] = {"limit": limit, "where": where}
         if order_by:
             request["orderBy"] = [{name: "ASC"} for name in order_by]
-        return self._send_until_known(
-            resource.search, request, partial(read_found, resource)
-        )
+        body = json_codec.encode(request)
+        return self._send(resource.search, body, partial(read_found, resource))
 
     def create(
         self,
@@ -122,12 +122,9 @@ class Client:
         Raises:
             AmbiguousOutcome: If they are stored or not; look before sending them again.
         """
-        return self._send_until_answered(
-            resource.bulk,
-            b"".join((ENVELOPE[0], b",".join(inputs.values()), ENVELOPE[1])),
-            partial(read_created, resource, inputs),
-            retry or self.retry(str(resource.bulk)),
-        )
+        body = b"".join((ENVELOPE[0], b",".join(inputs.values()), ENVELOPE[1]))
+        read = partial(read_created, resource, inputs)
+        return self._send(resource.bulk, body, read, retry, idempotent=False)
 
     def update(
         self,
@@ -145,9 +142,8 @@ class Client:
         request = dict(zip(resource.key, key, strict=True)) | {update.input: columns}
         if update.related:
             request[update.related.input] = related
-        return self._send_until_known(
-            update.endpoint, request, partial(read_update, resource, key)
-        )
+        body, read = json_codec.encode(request), partial(read_update, resource, key)
+        return self._send(update.endpoint, body, read)
 
     def exchange(self, endpoint: Endpoint, body: bytes, *, again: bool) -> Answer:
         """Send one request when the limiter lets it, and return the answer.
@@ -179,29 +175,27 @@ class Client:
         """Return what an answer says, in a few words with its status."""
         return f"{self._refusal(answer).message} ({answer.status})"
 
-    def _send_until_known(
-        self, endpoint: Endpoint, request: dict[str, Any], read: Callable[[bytes], T]
+    def _send(
+        self,
+        endpoint: Endpoint,
+        body: bytes,
+        read: Callable[[bytes], T],
+        retry: Retry | None = None,
+        *,
+        idempotent: bool = True,
     ) -> T:
-        """Send what may be sent twice until its outcome is known."""
-        body, retry = json_codec.encode(request), self.retry(str(endpoint))
+        """Send until the outcome is known, or may not be sent again without looking."""
+        retry = retry or self.retry(str(endpoint))
         while True:
             try:
-                return self._send_until_answered(endpoint, body, read, retry)
-            except AmbiguousOutcome as unknown:
-                retry.wait(str(unknown), unknown.pause, unknown.status)
-
-    def _send_until_answered(
-        self, endpoint: Endpoint, body: bytes, read: Callable[[bytes], T], retry: Retry
-    ) -> T:
-        """Send until the server has looked at it, which it says it did not."""
-        while True:
-            answer = self.exchange(endpoint, body, again=retry.failures > 0)
-            meaning = meaning_of(answer.status)
-            if meaning not in (Meaning.RATE_LIMITED, Meaning.RETRYABLE):
+                answer = self.exchange(endpoint, body, again=retry.failures > 0)
                 return self._outcome(endpoint, answer, read)
-            spaced = SPACED_SECONDS if meaning is Meaning.RATE_LIMITED else 0.0
-            why = self.summary(answer)
-            retry.wait(why, _pause(answer), answer.status, spaced=spaced)
+            except AmbiguousOutcome as failure:
+                meaning = meaning_of(failure.status)
+                if not idempotent and meaning not in NOT_LOOKED_AT:
+                    raise
+                spaced = SPACED_SECONDS if meaning is Meaning.RATE_LIMITED else 0.0
+                retry.wait(failure, spaced=spaced)
 
     def _outcome(
         self, endpoint: Endpoint, answer: Answer, read: Callable[[bytes], T]

@@ -35,6 +35,8 @@ class Meaning(Enum):
     """No request of this run will fare better."""
 
 
+NOT_LOOKED_AT = frozenset({Meaning.RATE_LIMITED, Meaning.RETRYABLE})
+
 _NOT_SERVED = (
     "requests of this kind are not served; check api_url, and what stands between "
     "here and Upwell, or ask Upwell"

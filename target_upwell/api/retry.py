@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
+    from target_upwell.exceptions import AmbiguousOutcome
+
 logger = logging.getLogger("target-upwell.retry")
 
 LONGEST_BACKOFF_SECONDS = 60
@@ -37,34 +39,25 @@ class Retry:
         )
         self.failures = 0
 
-    def wait(
-        self,
-        why: str,
-        pause: float | None = None,
-        status: int = 0,
-        *,
-        spaced: float = 0.0,
-    ) -> None:
+    def wait(self, failure: AmbiguousOutcome, *, spaced: float = 0.0) -> None:
         """Count a failure and wait for the next retry.
 
         Args:
-            why: How it failed.
-            pause: Seconds that the server asks to wait at least.
-            status: The HTTP status; 0 if no answer came.
+            failure: How it failed, and how long the server asks to wait at least.
             spaced: Seconds of the backoff that something else takes care of.
         """
         self.failures += 1
         if self.failures > self._retries:
             times = "once" if self.failures == 1 else f"{self.failures} times"
             raise RetriesExhausted(
-                f"{self._what} failed {times}, at last with: {why}; run it again "
+                f"{self._what} failed {times}, at last with: {failure}; run it again "
                 "later, it goes on where it stopped",
-                status,
+                failure.status,
             )
         again = f"trying again ({self.failures} of {self._retries})"
-        logger.warning("%s: %s; %s", self._what, why, again)
+        logger.warning("%s: %s; %s", self._what, failure, again)
         seconds = backoff.full_jitter(next(self._waits)) - spaced
-        if self._stop.wait(max(seconds, pause or 0)):
+        if self._stop.wait(max(seconds, failure.pause or 0)):
             raise Stopped
 
 

@@ -150,7 +150,7 @@ class Inserts:
         group.retry = group.retry or self._client.retry(what)
         lasting = None
         try:
-            group.retry.wait(str(ambiguous), ambiguous.pause, ambiguous.status)
+            group.retry.wait(ambiguous)
         except RetriesExhausted as exhausted:
             if exhausted.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise

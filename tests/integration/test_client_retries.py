@@ -34,6 +34,8 @@ from target_upwell.exceptions import (
     Stopped,
 )
 
+WHY = AmbiguousOutcome("why")
+
 
 @pytest.mark.parametrize(
     "answer",
@@ -147,9 +149,9 @@ def test_a_retry_is_a_request_that_was_sent_again(server):
 def test_what_is_tried_has_as_many_retries_as_its_caller_says(server):
     client = server.connect(max_retries=8).client
     retry = client.retry("a part of a batch", 1)
-    retry.wait("why")
+    retry.wait(WHY)
     with pytest.raises(RetriesExhausted, match="a part of a batch failed 2 times"):
-        retry.wait("why", status=500)
+        retry.wait(WHY)
 
 
 def test_an_insert_that_is_sent_again_by_its_caller_is_a_retry(server):
@@ -158,7 +160,7 @@ def test_an_insert_that_is_sent_again_by_its_caller_is_a_retry(server):
     with pytest.raises(AmbiguousOutcome) as caught:
         connection.client.create(CUSTOMERS, {("S", "1"): INPUT}, retry)
     assert caught.value.status == 503
-    retry.wait("why")
+    retry.wait(WHY)
     connection.client.create(CUSTOMERS, {("S", "1"): INPUT}, retry)
     assert [again for _, _, again in connection.observed] == [False, True]
 
@@ -171,14 +173,14 @@ def test_waits_grow_from_one_second_to_a_minute(monkeypatch):
     stop = Waits()
     retry = Retry("x", 9, stop)
     for _ in range(9):
-        retry.wait("why")
+        retry.wait(WHY)
     assert stop.noted == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_waits_are_spread_by_full_jitter():
     stop = Waits()
     for _ in range(50):
-        Retry("x", 1, stop).wait("why")
+        Retry("x", 1, stop).wait(WHY)
     assert len(set(stop.noted)) > 40
     assert all(0 <= seconds <= 1 for seconds in stop.noted)
 
@@ -187,7 +189,7 @@ def test_a_wait_ends_when_the_run_is_stopped():
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopped):
-        Retry("x", 1, stop).wait("why", 300)
+        Retry("x", 1, stop).wait(WHY)
 
 
 @pytest.mark.parametrize("status", [425, 429, 503])

@@ -43,11 +43,11 @@ class Tries:
         self.most = self.left = most
         self.waits = []
 
-    def wait(self, why, pause=None, status=0):
-        self.waits.append((why, pause))
+    def wait(self, failure):
+        self.waits.append((str(failure), failure.pause))
         self.left -= 1
         if self.left < 0:
-            raise RetriesExhausted(why, status)
+            raise RetriesExhausted(str(failure), failure.status)
 
 
 class Upwell:
