@@ -192,8 +192,8 @@ class CustomerMapping:
         absent = [name for name in self._key_properties if name not in declared]
         if absent:
             raise MappingError(
-                f"stream {stream!r} can yield no source key: the stream map removes "
-                f"its key {listed(absent)}; keep it, or {remedy}"
+                f"stream {stream!r} can yield no source key: its key {listed(absent)} "
+                f"is not among its properties; keep it, or {remedy}"
             )
 
     def _shape_of(self, record: Iterable[str]) -> _Shape:

@@ -25,6 +25,10 @@ OLDEST_VERSION_SECONDS = 60
 """A tap begins when the target does. One that goes on with a load which was cut short
 keeps its version, and sends only the rest of the table."""
 
+OLDEST_EMPTY_SECONDS = 10
+"""An incremental tap keeps its version too, and sends no record where nothing is new:
+its next run, a minute later, must not look like that of an empty table."""
+
 
 @dataclass(slots=True)
 class _Table:
@@ -58,6 +62,12 @@ class FullTables:
         """Judge a run that began at a time, in seconds since 1970."""
         self._began = began
         self._tables: defaultdict[str, _Table] = defaultdict(_Table)
+        self._bookmarked: set[str] = set()
+
+    def schema(self, stream: str, bookmark_properties: object) -> None:
+        """Take note of a SCHEMA message."""
+        if bookmark_properties:
+            self._bookmarked.add(stream)
 
     def record(self, stream: str, version: Any) -> None:  # noqa: ANN401 - any JSON value
         """Take note of a record."""
@@ -85,25 +95,29 @@ class FullTables:
                 f"stream {stream!r} sent no versions, so it is not a FULL_TABLE "
                 "stream, or its tap sends no ACTIVATE_VERSION"
             )
-        if table.mixed:
-            return f"stream {stream!r} sent records of several versions, or of none"
+        why = ""
         age = self._began - table.version / (1 if table.by_sdk else 1000)
-        if age > OLDEST_VERSION_SECONDS:
-            return (
+        if table.mixed:
+            why = f"stream {stream!r} sent records of several versions, or of none"
+        elif stream in self._bookmarked and not table.by_sdk:
+            # A tap of the SDK names them for a FULL_TABLE stream too.
+            why = f"stream {stream!r} is incremental: it has bookmark_properties"
+        elif age > (OLDEST_VERSION_SECONDS if table.records else OLDEST_EMPTY_SECONDS):
+            why = (
                 f"the load of stream {stream!r} began {age:.0f} seconds before this "
                 "run, so this may be the rest of one that was cut short"
             )
-        if table.by_sdk and table.activated > 1:
-            return (
+        elif table.by_sdk and table.activated > 1:
+            why = (
                 f"the tap reads stream {stream!r} in parts, one for each record of "
                 "another stream, and does not say which is the last"
             )
-        if not table.is_whole:
-            return (
+        elif not table.is_whole:
+            why = (
                 f"stream {stream!r} ended as one does that is cut short; a tap of the "
                 "Meltano SDK says more with meltano run --full-refresh"
             )
-        return ""
+        return why
 
     def _table(self, stream: str, version: Any) -> _Table:  # noqa: ANN401 - any JSON value
         table = self._tables[stream]

@@ -250,6 +250,19 @@ def test_a_stream_that_is_not_complete_deletes_nothing_and_says_so_once(account,
     assert warning.startswith("missing_customers does not apply: ")
 
 
+def test_an_incremental_stream_without_news_is_no_empty_table(account):
+    # Its next run has the same version, and comes before long.
+    load(account, range(2))
+    stream, *rest = full_table([])
+    incremental = {**stream, "bookmark_properties": ["updated_at"]}
+
+    result = run(account, [incremental, *rest, state("end")], "delete")
+
+    assert (result.code, deleted(account)) == (0, set())
+    (line,) = result.warnings
+    assert "does not apply: stream 'customers' is incremental" in line
+
+
 def test_a_stream_of_an_sdk_tap_is_complete_by_its_last_state(account):
     load(account, range(4))
     version = int(time.time())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_upwell.singer.full_tables import (
+    OLDEST_EMPTY_SECONDS,
     OLDEST_VERSION_SECONDS,
     SDK_RECORDS_BETWEEN_STATES,
     FullTables,
@@ -15,9 +16,10 @@ MS = NOW * 1000
 """Versions of taps that follow the specification are in milliseconds."""
 
 
-def judged(*messages, stream="a"):
+def judged(*messages, stream="a", bookmarks=None):
     """Why the stream is not complete: its messages are R, A or S, with a version."""
     tables = FullTables(NOW)
+    tables.schema("a", bookmarks)
     for kind, *version in messages:
         if kind == "S":
             tables.state()
@@ -92,6 +94,26 @@ def test_a_load_that_began_before_this_run_may_be_the_rest_of_one(unit, kinds):
 
     assert of(late) == ""
     assert "began 61 seconds before this run" in of(late - unit)
+
+
+@pytest.mark.parametrize("messages", [[R, A], [A, S], [A, R, S, A]])
+def test_an_incremental_stream_is_never_complete(messages):
+    assert judged(*messages, bookmarks=[]) == ""
+    assert "is incremental" in judged(*messages, bookmarks=["updated_at"])
+
+
+def test_a_tap_of_the_sdk_may_name_bookmarks_of_a_full_table():
+    assert judged(SDK_A, SDK_R, S, bookmarks=["updated_at"]) == ""
+
+
+@pytest.mark.parametrize(("unit", "kinds"), [(1, "AS"), (1000, "AS"), (1000, "AAS")])
+def test_an_empty_table_has_a_version_of_this_run(unit, kinds):
+    # A log-based stream that has nothing new keeps the version of its first run.
+    def of(seconds):
+        return judged(*((kind, (NOW - seconds) * unit) for kind in kinds))
+
+    assert of(OLDEST_EMPTY_SECONDS) == ""
+    assert "began 11 seconds before this run" in of(OLDEST_EMPTY_SECONDS + 1)
 
 
 def test_each_stream_is_judged_by_itself():
