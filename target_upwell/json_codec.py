@@ -126,9 +126,7 @@ class _State(msgspec.Struct):
 def state_value(line: bytes, decoded: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """Return the value of a STATE message exactly as the tap wrote it.
 
-    Args:
-        line: The whole message.
-        decoded: The value, decoded; encoded again where `line` needed leniency.
+    Where the line needed leniency the decoded value is encoded again.
     """
     try:
         return bytes(decode_as(_State, line).value)

@@ -90,9 +90,7 @@ class AppendedFile:
     def append(self, lines: Iterable[bytes], *, sync: bool = True) -> None:
         """Append lines, each given without its end: all of them or none.
 
-        Args:
-            lines: The lines.
-            sync: Whether to wait until they are on the disk; `sync` does so later.
+        Without `sync` they may reach the disk only with a later call of that name.
         """
         content = b"".join(line + b"\n" for line in lines)
         with self._writing():

@@ -90,12 +90,9 @@ class Kinds:
         self._kinds: dict[tuple[tuple[str, ...], str], Kind] = {}
 
     def add(self, reason: str, example: str, *group: str) -> Kind:
-        """Count a reason, and return its kind.
+        """Count a reason, in one line, with what it is about, and return its kind.
 
-        Args:
-            reason: In one line.
-            example: What it is about.
-            group: What tells it apart from like reasons.
+        A group tells it apart from like reasons.
         """
         pattern = reason
         for varying, stand_in in _VARYING:

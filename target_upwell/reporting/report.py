@@ -112,13 +112,9 @@ class Report:
     def request(
         self, endpoint: str, status: int, seconds: float, *, again: bool
     ) -> None:
-        """Count a request.
+        """Count a request to a method and path; its status is 0 if no answer came.
 
-        Args:
-            endpoint: Method and path.
-            status: Of HTTP; 0 if no answer came.
-            seconds: How long it took.
-            again: Whether it repeats one that failed.
+        One that is sent `again` repeats one that failed.
         """
         with self._lock:
             self._requests += 1

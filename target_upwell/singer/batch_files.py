@@ -30,14 +30,10 @@ def batch_records(
 ) -> Iterator[dict[str, Any]]:
     """Yield the records of a BATCH message's files, one by one.
 
-    A file that turns out not to be whole raises after its last whole record. The STATE
-    that follows the message is then never read, so that what came before the break is
-    sent again by the next run.
-
-    Args:
-        root: The folder that files may be in; none refuses all messages.
-        encoding: The message's encoding.
-        manifest: The addresses of its files.
+    Without a folder that files may be in all messages are refused. A file that turns
+    out not to be whole raises after its last whole record. The STATE that follows the
+    message is then never read, so that what came before the break is sent again by the
+    next run.
 
     Raises:
         RunError: If a file may not or can't be read, or is not what the message says.

@@ -20,9 +20,7 @@ MOST_LINE_BYTES = 16 << 20
 def json_lines(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes, Any]]:
     """Yield lines that are not blank: the number, which begins at 1, as is, decoded.
 
-    Args:
-        chunks: Bytes, cut anywhere.
-        place: What they are the lines of, for the error.
+    The chunks may be cut anywhere; the place that they are from is named in errors.
 
     Raises:
         InputError: If a line is not valid JSON, or longer than `MOST_LINE_BYTES`.

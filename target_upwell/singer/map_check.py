@@ -175,12 +175,7 @@ def why_unknown(
 ) -> str:
     """Return why a stream is not one of those that are loaded, and what to do.
 
-    Args:
-        stream: Its name in the source.
-        alias: Its name after its stream map.
-        wanted: The name that it would have to have.
-        stream_maps: All stream maps.
-        arrived: The streams that arrived.
+    They are those of the name `wanted`, and `alias` is its own after its stream map.
     """
     if alias != stream:
         near = nearest(alias, [wanted])
