@@ -29,7 +29,6 @@ from target_upwell.upsert.links import Links
 from target_upwell.upsert.loader import Loader
 from target_upwell.upsert.lookups import Lookups
 from target_upwell.upsert.missing import Missing
-from target_upwell.upsert.parents import PendingParents
 from target_upwell.upsert.refusals import Refusals
 from target_upwell.upsert.updates import Updates
 
@@ -119,7 +118,7 @@ class Run:
             if settings.missing_customers == "ignore"
             else Missing(settings, client, updates, self._writers, CUSTOMERS)
         )
-        self._links = Links(settings, PendingParents(), lookups, updates, self._writers)
+        self._links = Links(settings, lookups, updates, self._writers)
         self._loader = Loader(
             settings=settings,
             lookups=lookups,
@@ -132,9 +131,9 @@ class Run:
             writers=self._writers,
         )
         self._dry_run = None
-        if isinstance(client, DryClient) and isinstance(lookups, DryLookups):
+        if isinstance(lookups, DryLookups):
             duplicates = Duplicates(client, CUSTOMERS)
-            self._dry_run = DryRun(settings, client, lookups, self._loader, duplicates)
+            self._dry_run = DryRun(settings, lookups, self._loader, duplicates)
         self.scheduler = Scheduler(
             load=(self._dry_run or self._loader).load,
             recorder=self.report,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
@@ -22,9 +22,8 @@ from target_upwell.upsert.diff import merge
 from target_upwell.upsert.lookups import Lookups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from target_upwell.api.rate_limiter import RateLimiter
     from target_upwell.api.replies import Record
     from target_upwell.api.retry import Retry
     from target_upwell.config import Settings
@@ -46,21 +45,7 @@ Upwell never shows count apart: they come with every record, and would hide the 
 
 
 class DryClient(Client):
-    """A client that searches, and takes all writes without sending them.
-
-    Attributes:
-        taken: The bodies of what would be created, until somebody pops them.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        limiter: RateLimiter,
-        stop: threading.Event,
-        observe: Callable[..., None],
-    ) -> None:
-        super().__init__(settings, limiter, stop, observe)
-        self.taken: dict[SourceKey, bytes] = {}
+    """A client that searches, and takes all writes without sending them."""
 
     def create(
         self,
@@ -69,7 +54,6 @@ class DryClient(Client):
         retry: Retry | None = None,  # noqa: ARG002 - nothing fails
     ) -> dict[SourceKey, Record]:
         """Return the records that would be created."""
-        self.taken.update(inputs)
         return {key: _new(resource, key) for key in inputs}
 
     def update(self, *_: object) -> Update:
@@ -99,37 +83,32 @@ class DryLookups(Lookups):
         return new | super().find_surely(key for key in asked if key not in new)
 
 
+@dataclass(eq=False)
 class DryRun:
     """Loads batches on such parts and shows what became of them; threads share it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        client: DryClient,
-        lookups: DryLookups,
-        loader: Loader,
-        duplicates: Duplicates,
-    ) -> None:
-        self._settings = settings
-        self._taken = client.taken
-        self._created = lookups.created
-        self._loader = loader
-        self._duplicates = duplicates
-        self._lock = threading.Lock()
-        self._changes: Counter[str] = Counter()
-        self._shown: Counter[str] = Counter()
+    settings: Settings
+    lookups: DryLookups
+    loader: Loader
+    duplicates: Duplicates
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _changes: Counter[str] = field(default_factory=Counter, init=False)
+    _shown: Counter[str] = field(default_factory=Counter, init=False)
 
     def load(self, batch: Batch) -> Loaded:
         """Load a batch; whatever happens, return how far it came."""
-        entries = merge(batch.rows, self._settings.null_handling)
-        again = {e.key: e for e in entries if hash(e.key) in self._created}
-        rows = [row for row in batch.rows if row.key not in again or not row.input]
-        loaded = self._loader.load(replace(batch, rows=rows))
+        entries = merge(batch.rows, self.settings.null_handling, batch.sequence)
+        bodies = {entry.key: hash(entry.body) for entry in entries}
+        new: list[Entry] = []
+        again: list[Entry] = []
+        for entry in entries:
+            (again if hash(entry.key) in self.lookups.created else new).append(entry)
+        loaded = self.loader.load_entries(new, batch.rows, batch.sequence)
         try:
-            self._take(entries, loaded.outcomes.counted)
+            self._show_all(new, bodies, loaded.outcomes.counted)
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = loaded.failure or error
-        loaded.outcomes.counted += map(self._count_again, again.values())
+        loaded.outcomes.counted += map(self._count_again, again)
         return loaded
 
     def summary(self, stop: str) -> None:
@@ -140,30 +119,35 @@ class DryRun:
                 logger.info("dry run: %s would change for %s", name, those)
             else:
                 logger.info("dry run: %s would be sent for %s %s", name, those, UNSHOWN)
-        self._duplicates.report()
+        self.duplicates.report()
         if stop:
             logger.warning("dry run: a guard would stop the run: %s", stop)
         logger.info("dry run: nothing was written, and no STATE goes out")
 
     def _count_again(self, entry: Entry) -> Counted:
         """Count what would have been created before, and so be updated now."""
-        before, now = self._created[hash(entry.key)], hash(entry.body)
-        self._created[hash(entry.key)] = now
+        before, now = self.lookups.created[hash(entry.key)], hash(entry.body)
+        self.lookups.created[hash(entry.key)] = now
         outcome = Outcome.UNCHANGED if before == now else Outcome.UPDATED
-        if self._settings.load_method == "append-only":
+        if self.settings.load_method == "append-only":
             outcome = Outcome.SKIPPED
         return Counted(entry.key, outcome, len(entry.rows))
 
-    def _take(self, entries: list[Entry], outcomes: list[Counted]) -> None:
+    def _show_all(
+        self,
+        entries: list[Entry],
+        bodies: Mapping[SourceKey, int],
+        outcomes: list[Counted],
+    ) -> None:
         """Show and remember what would be written, in the order of the stream."""
         by_key = {one.key: one for one in outcomes}
         created: list[Entry] = []
         for entry in entries:
             one = by_key.get(entry.key)
             if one and one.outcome is Outcome.CREATED:
-                self._created[hash(entry.key)] = hash(entry.body)
+                self.lookups.created[hash(entry.key)] = bodies[entry.key]
                 created.append(entry)
-                new = json_codec.decode(self._taken.pop(entry.key))
+                new = json_codec.decode(entry.body)
                 lines = (f"{name}: {_shown(value)}" for name, value in new.items())
                 self._show("new", f"create {entry.rows[0].name}", lines)
             elif one and one.outcome is Outcome.UPDATED:
@@ -173,7 +157,7 @@ class DryRun:
                 self._show(kind, f"update {entry.rows[0].name}", lines)
                 with self._lock:
                     self._changes.update(changes.keys())
-        self._duplicates.look(created)
+        self.duplicates.look(created)
 
     def _show(self, kind: str, what: str, lines: Iterable[str]) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_upwell.exceptions import GuardStop
@@ -32,6 +33,7 @@ _UPDATED = ""
 """Stands among the names of emptied properties for all changes."""
 
 
+@dataclass(eq=False)
 class Guards:
     """What a run has planned for existing records; threads share it.
 
@@ -42,23 +44,17 @@ class Guards:
             and the setting.
     """
 
-    def __init__(
-        self,
-        resource: Resource,
-        max_updated_percent: int,
-        max_cleared_percent: int,
-        *,
-        dry_run: bool = False,
-    ) -> None:
-        self._those = f"existing {resource.name} that it has looked up"
-        self._max_updated = max_updated_percent
-        self._max_cleared = max_cleared_percent
-        self._dry_run = dry_run
-        self._lock = threading.Lock()
-        self._looked_up = 0
-        self._concerned: Counter[str] = Counter()
-        self._ids: defaultdict[str, list[str]] = defaultdict(list)
-        self.stop = ""
+    resource: Resource
+    max_updated_percent: int
+    max_cleared_percent: int
+    dry_run: bool = False
+    stop: str = field(default="", init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _looked_up: int = field(default=0, init=False)
+    _concerned: Counter[str] = field(default_factory=Counter, init=False)
+    _ids: dict[str, list[str]] = field(
+        default_factory=lambda: defaultdict(list), init=False
+    )
 
     def admit(
         self, looked_up: int, updated: Iterable[tuple[str, Iterable[str]]]
@@ -84,8 +80,10 @@ class Guards:
                     if len(self._ids[name]) < _NAMED:
                         self._ids[name].append(one_id(source_id))
             if self._looked_up < FEWEST_LOOKED_UP:
-                return not self._dry_run
-            self._stop_if(self._would_change() or self._would_empty())
+                return not self.dry_run
+            what = "this run would change"
+            change = self._excess(what, _UPDATED, "max_updated_percent")
+            self._stop_if(change or self._would_empty())
             return False
 
     def judge(self) -> None:
@@ -100,37 +98,34 @@ class Guards:
     def concern(self, change: Change) -> bool:
         """Return whether a change is guarded, and so has to wait for a verdict."""
         return bool(change) and (
-            self._max_updated < _ALL_PERCENT
-            or (self._max_cleared < _ALL_PERCENT and bool(change.cleared()))
+            self.max_updated_percent < _ALL_PERCENT
+            or (self.max_cleared_percent < _ALL_PERCENT and bool(change.cleared()))
         )
 
     def _stop_if(self, why: str) -> None:
         self.stop = self.stop or why
-        if self.stop and not self._dry_run:
+        if self.stop and not self.dry_run:
             raise GuardStop(self.stop)
-
-    def _would_change(self) -> str:
-        what = "this run would change"
-        return self._excess(what, _UPDATED, self._max_updated, "max_updated_percent")
 
     def _would_empty(self) -> str:
         for name, _ in self._concerned.most_common():
             if name == _UPDATED:
                 continue
             what = f"{name}: this run would empty it for"
-            return self._excess(what, name, self._max_cleared, "max_cleared_percent")
+            return self._excess(what, name, "max_cleared_percent")
         return ""
 
-    def _excess(self, what: str, name: str, percent: int, setting: str) -> str:
+    def _excess(self, what: str, name: str, setting: str) -> str:
         """Return why a run must stop; "" where the records concerned are few enough."""
-        count = self._concerned[name]
+        count, percent = self._concerned[name], getattr(self, setting)
         if (
             count < FEWEST_CONCERNED
             or count * _ALL_PERCENT <= percent * self._looked_up
         ):
             return ""
+        those = f"existing {self.resource.name} that it has looked up"
         ids = ", ".join(self._ids[name])
         return (
-            f"{what} {count} of the {self._looked_up} {self._those}, more than "
-            f"{percent}%, among them {ids}: check the source, or raise {setting}"
+            f"{what} {count} of the {self._looked_up} {those}, more than {percent}%, "
+            f"among them {ids}: check the source, or raise {setting}"
         )

@@ -90,23 +90,16 @@ class Inserted:
     failure: Exception | None = None
 
 
+@dataclass(eq=False)
 class Inserts:
     """Bulk inserts over the whole run; threads share it."""
 
-    def __init__(
-        self,
-        client: Client,
-        lookups: Lookups,
-        refusals: Refusals,
-        resource: Resource,
-        batch_size_bytes: int,
-    ) -> None:
-        self._client = client
-        self._lookups = lookups
-        self._refusals = refusals
-        self._resource = resource
-        self._lock = threading.Lock()
-        self._most_bytes = batch_size_bytes
+    client: Client
+    lookups: Lookups
+    refusals: Refusals
+    resource: Resource
+    most_bytes: int
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def run(self, entries: Sequence[Entry], searched: Searched) -> Inserted:
         """Create records, each of them once; always return how far it came."""
@@ -115,7 +108,7 @@ class Inserts:
             waiting = [_Group(list(entries), searched)]
             while waiting:
                 group = waiting.pop()
-                if group.size > self._most_bytes and len(group.entries) > 1:
+                if group.size > self.most_bytes and len(group.entries) > 1:
                     waiting += group.halves()
                 elif group.entries:
                     waiting += self._post(group, result)
@@ -127,8 +120,8 @@ class Inserts:
     def _post(self, group: _Group, result: Inserted) -> list[_Group]:
         """Post a group, and return what is left to do."""
         try:
-            created = self._client.create(
-                self._resource,
+            created = self.client.create(
+                self.resource,
                 {entry.key: entry.body for entry in group.entries},
                 group.retry,
             )
@@ -138,7 +131,7 @@ class Inserts:
             return self._after_too_large(group, result)
         except Refused as refused:
             return self._after_refusal(group, refused.refusal, result)
-        self._refusals.accepted()
+        self.refusals.accepted()
         result.created |= created
         return []
 
@@ -146,8 +139,8 @@ class Inserts:
         self, group: _Group, ambiguous: AmbiguousOutcome, result: Inserted
     ) -> list[_Group]:
         """Wait, look, and go on with what is not there."""
-        what = str(self._resource.bulk)
-        group.retry = group.retry or self._client.retry(what)
+        what = str(self.resource.bulk)
+        group.retry = group.retry or self.client.retry(what)
         lasting = None
         try:
             group.retry.wait(ambiguous)
@@ -157,7 +150,7 @@ class Inserts:
             # Its words end with the status, which a refusal adds by itself.
             words = str(ambiguous).removesuffix(f" ({exhausted.status})")
             lasting = Refusal(exhausted.status, "", words)
-        found = self._lookups.find(entry.key for entry in group.entries)
+        found = self.lookups.find(entry.key for entry in group.entries)
         # What an earlier search did not show may be there now.
         group.searched = Searched.ONCE
         rest = self._turned_up(group, found, result)
@@ -169,28 +162,28 @@ class Inserts:
         # Searches succeed, so it may be about one row.
         halves = rest.halves()
         for half in halves:
-            half.retry = self._client.retry(what, RETRIES_OF_A_HALF)
+            half.retry = self.client.retry(what, RETRIES_OF_A_HALF)
         return halves
 
     def _after_too_large(self, group: _Group, result: Inserted) -> list[_Group]:
         if len(group.entries) == 1:
-            words = f"this {self._resource.singular} alone is too large for Upwell"
+            words = f"this {self.resource.singular} alone is too large for Upwell"
             refusal = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "", words)
             result.refused.append((group.entries[0], refusal))
             return []
         halves = group.halves()
         with self._lock:
             larger = max(half.size for half in halves)
-            self._most_bytes = min(self._most_bytes, larger)
+            self.most_bytes = min(self.most_bytes, larger)
         return halves
 
     def _after_refusal(
         self, group: _Group, refusal: Refusal, result: Inserted
     ) -> list[_Group]:
-        if refusal.unknown_field in self._resource.properties:
+        if refusal.unknown_field in self.resource.properties:
             raise RunError(
                 f"{refusal.unknown_field}: Upwell does not let this API key set it "
-                f"when it creates a {self._resource.singular} ({refusal.message}); "
+                f"when it creates a {self.resource.singular} ({refusal.message}); "
                 "remove it from the stream map, or ask Upwell for the permission"
             )
         first, is_alone = group.entries[0], len(group.entries) == 1
@@ -214,14 +207,14 @@ class Inserts:
         """Note what was refused by itself, unless the others would fare no better."""
         result.refused.append((entry, refusal))
         try:
-            self._refusals.note(refusal)
+            self.refusals.note(refusal)
         except RunError:
             if not self._look_for_refused(result):
                 raise
 
     def _look_for_refused(self, result: Inserted) -> dict[SourceKey, Record]:
         """Find those of the refused that exist: the update may be welcome."""
-        found = self._lookups.find_surely(entry.key for entry, _ in result.refused)
+        found = self.lookups.find_surely(entry.key for entry, _ in result.refused)
         result.existing.update(found)
         result.refused = [one for one in result.refused if one[0].key not in found]
         return found
@@ -232,10 +225,10 @@ class Inserts:
         keys = [entry.key for entry in group.entries]
         if group.searched is Searched.NOT:
             group.searched = Searched.ONCE
-            found = self._lookups.find(keys)
+            found = self.lookups.find(keys)
         if not found and group.searched is Searched.ONCE:
             group.searched = Searched.FULLY
-            found = self._lookups.find_hidden(keys)
+            found = self.lookups.find_hidden(keys)
         return found
 
     def _turned_up(

@@ -8,6 +8,7 @@ parent turns up, and at the end of the stream at the latest.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from target_upwell.delivery.batch import held_key
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.upsert.diff import null_clears, parent_of, set_parent, withholds
+from target_upwell.upsert.parents import PendingParents
 from target_upwell.upsert.plan import Change
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.lookups import Lookups
-    from target_upwell.upsert.parents import Link, PendingParents, Waiting
+    from target_upwell.upsert.parents import Link, Waiting
     from target_upwell.upsert.plan import Entry
     from target_upwell.upsert.updates import Updates
 
@@ -38,23 +40,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("target-upwell")
 
 
+@dataclass(eq=False)
 class Links:
     """Links customers; threads share it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        parents: PendingParents,
-        lookups: Lookups,
-        updates: Updates,
-        writers: Workers,
-    ) -> None:
-        self._settings = settings
-        self._parents = parents
-        self._lookups = lookups
-        self._updates = updates
-        self._writers = writers
-        self._said_that_state_waits = False
+    settings: Settings
+    lookups: Lookups
+    updates: Updates
+    writers: Workers
+    parents: PendingParents = field(default_factory=PendingParents)
+    _said_that_state_waits: bool = field(default=False, init=False)
 
     def wanted(self, entries: Iterable[Entry]) -> set[SourceKey]:
         """Note what links the customers of a batch ask for; return parents to look up.
@@ -68,8 +63,8 @@ class Links:
             if parent is None:
                 self._without_parent(entry)
                 continue
-            is_first = self._parents.add(entry.key, parent, entry.sequence)
-            parent_id = self._parents.parent_id(parent)
+            is_first = self.parents.add(entry.key, parent, entry.sequence)
+            parent_id = self.parents.parent_id(parent)
             if parent_id is not None:
                 self._link(entry, parent_id)
             elif is_first:
@@ -95,9 +90,9 @@ class Links:
             if parent is not None and parent in customers:
                 self._link(entry, customers[parent]["id"])
         ids = {key: customer["id"] for key, customer in customers.items()}
-        due = self._parents.links_to(ids, parents)
+        due = self.parents.links_to(ids, parents)
         # A few at a time: each task waits for all its children.
-        size = self._settings.max_parallel_requests
+        size = self.settings.max_parallel_requests
         groups = (due[start : start + size] for start in range(0, len(due), size))
         return [
             Task(
@@ -109,37 +104,37 @@ class Links:
 
     def present(self, entry: Entry, outcomes: Outcomes) -> None:
         """Note whom an existing customer bills to; a field policy may keep that."""
-        if not self._parents:
+        if not self.parents:
             return
         held = entry.held.get(PARENT) if entry.held else None
-        policy = self._settings.field_policy.get(PARENT, "overwrite")
+        policy = self.settings.field_policy.get(PARENT, "overwrite")
         if withholds(policy, held, shown=entry.held is not None):
-            waiting = self._parents.resolve(entry.key)
+            waiting = self.parents.resolve(entry.key)
             if waiting:
                 outcomes.drift.append(
                     DriftEntry(entry.key, PARENT, held, waiting.parent[1], "policy")
                 )
         elif entry.held:
-            self._parents.note(entry.key, held, entry.held["id"])
+            self.parents.note(entry.key, held, entry.held["id"])
 
     def created(self, customers: Found) -> None:
         """Note the Upwell ids of children that were created without their link."""
-        if self._parents:
+        if self.parents:
             for key, customer in customers.items():
-                self._parents.note(key, customer.get(PARENT), customer["id"])
+                self.parents.note(key, customer.get(PARENT), customer["id"])
 
     def waiting(self, children: Iterable[SourceKey]) -> dict[SourceKey, Waiting]:
         """Return what customers wait for, if they do."""
-        if not self._parents:
+        if not self.parents:
             return {}
-        found = ((child, self._parents.waiting(child)) for child in children)
+        found = ((child, self.parents.waiting(child)) for child in children)
         return {child: waiting for child, waiting in found if waiting}
 
     def forget(self, entry: Entry, before: Waitings) -> None:
         """Have a customer wait as before: this version of it was not loaded."""
-        now = self._parents.waiting(entry.key)
+        now = self.parents.waiting(entry.key)
         if now is None or now.sequence == entry.sequence:
-            self._parents.restore(entry.key, before.get(entry.key))
+            self.parents.restore(entry.key, before.get(entry.key))
 
     def settle(
         self, children: Iterable[SourceKey], before: Waitings, loaded: Loaded
@@ -160,14 +155,14 @@ class Links:
 
         All parents that somebody waits for are looked for once more.
         """
-        children = self._parents.children()
-        found = self._lookups.find_surely(children)
+        children = self.parents.children()
+        found = self.lookups.find_surely(children)
         loaded = Loaded(due=self.turned_up(found))
         orphans = (those for parent, those in children.items() if parent not in found)
         before = self.waiting(chain.from_iterable(orphans))
         for child, waiting in before.items():
             # It waits no longer: STATE has to pass.
-            self._parents.resolve(child)
+            self.parents.resolve(child)
             loaded.outcomes.drift.append(_orphan(child, waiting))
         self.settle(before, before, loaded)
         return loaded
@@ -177,20 +172,20 @@ class Links:
         if BILL_TO in entry.input and PARENT not in entry.input:
             set_parent(entry, None)
         if entry.input.get(PARENT) or (
-            PARENT in entry.input and null_clears(PARENT, self._settings.null_handling)
+            PARENT in entry.input and null_clears(PARENT, self.settings.null_handling)
         ):
-            self._parents.resolve(entry.key)
+            self.parents.resolve(entry.key)
 
     def _link(self, entry: Entry, parent_id: str) -> None:
         set_parent(entry, parent_id)
-        self._parents.resolve(entry.key)
+        self.parents.resolve(entry.key)
 
     def _set_all(self, links: Sequence[Link]) -> Loaded:
         """Set links, as far as they are still what the children ask for."""
         loaded = Loaded()
         before = self.waiting(link.child for link in links)
         try:
-            self._writers.in_parallel(
+            self.writers.in_parallel(
                 partial(self._set, link, before[link.child], loaded.outcomes)
                 for link in links
                 if link.child in before and before[link.child].parent == link.parent
@@ -204,7 +199,7 @@ class Links:
     def _set(self, link: Link, waiting: Waiting, outcomes: Outcomes) -> None:
         if waiting.held != link.parent_id:
             change = Change({PARENT: link.parent_id}, {PARENT: waiting.held})
-            updated = self._updates.run(link.child, change)
+            updated = self.updates.run(link.child, change)
             if updated.changes:
                 outcomes.counted.append(
                     Counted(link.child, Outcome.UPDATED, 0, waiting.id, updated.changes)
@@ -213,7 +208,7 @@ class Links:
                 why = f"{PARENT} can't be updated by this API key"
                 why = str(updated.refusal) if updated.refusal else why
                 outcomes.drift.append(_orphan(link.child, waiting, why))
-        self._parents.resolve(link.child)
+        self.parents.resolve(link.child)
 
 
 def _orphan(child: SourceKey, waiting: Waiting, why: str = "") -> DriftEntry:

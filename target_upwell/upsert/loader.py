@@ -79,21 +79,27 @@ class Loader:
     put_off: dict[SourceKey, Entry] = field(default_factory=dict)
 
     def load(self, batch: Batch) -> Loaded:
-        """Load a batch; whatever happens, return how far it came.
+        """Load a batch, and with it what was put off of its customers."""
+        keys = dict.fromkeys(row.key for row in batch.rows if row.key and row.input)
+        older = self.take(keys)
+        rows = [*(row for entry in older for row in entry.rows), *batch.rows]
+        entries = merge(rows, self.settings.null_handling, batch.sequence)
+        holds = {entry.key: entry.holds for entry in older}
+        for entry in entries:
+            entry.holds = holds.get(entry.key, ())
+        return self.load_entries(entries, rows, batch.sequence)
+
+    def load_entries(
+        self, entries: list[Entry], rows: list[Row], sequence: int
+    ) -> Loaded:
+        """Load the customers of a batch; whatever happens, return how far it came.
 
         Returns:
             What became of its records and what is due by it. Where it holds a failure
             nothing of the batch may be acknowledged.
         """
-        loaded = Loaded(batch.sequence)
+        loaded = Loaded(sequence)
         try:
-            keys = dict.fromkeys(row.key for row in batch.rows if row.key and row.input)
-            older = self.take(keys)
-            rows = [*(row for entry in older for row in entry.rows), *batch.rows]
-            entries = merge(rows, self.settings.null_handling, batch.sequence)
-            holds = {entry.key: entry.holds for entry in older}
-            for entry in entries:
-                entry.holds = holds.get(entry.key, ())
             _BatchLoad(self, entries, rows, loaded).run()
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
