@@ -107,7 +107,7 @@ def diff(
             as after a lost answer, nulls that it never shows are sent in any case.
     """
     key, change = CUSTOMERS.key_of(wanted), Change()
-    hidden_nulls: dict[str, None] = {}
+    hidden_nulls: dict[str, tuple[None, None]] = {}
     for name, value, own, shown in _compared(wanted, held):
         is_left_alone = value is None and not null_clears(name, null_handling)
         if is_left_alone or (shown and agree(CUSTOMERS, name, value, own)):
@@ -123,10 +123,9 @@ def diff(
             if shown:
                 change.left.append(DriftEntry(key, name, own, value, "policy"))
         elif value is None and not shown:
-            hidden_nulls[name] = None
+            hidden_nulls[name] = None, None
         else:
-            change.columns[name] = value
-            change.held[name] = own
+            change.columns[name] = own, value
     if change or held is None or not certain:
         change.columns.update(hidden_nulls)
     return change

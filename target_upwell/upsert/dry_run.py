@@ -61,6 +61,7 @@ class DryClient(Client):
         return Update(1, 1)
 
 
+@dataclass(eq=False)
 class DryLookups(Lookups):
     """Lookups that make sure, since no refusal tells of what they overlook.
 
@@ -68,9 +69,7 @@ class DryLookups(Lookups):
     are kept, since nothing else remembers it.
     """
 
-    def __init__(self, client: Client, resource: Resource, page: int) -> None:
-        super().__init__(client, resource, page)
-        self.created: dict[int, int] = {}
+    created: dict[int, int] = field(default_factory=dict, init=False)
 
     def find(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
         """Find records as `find_surely` does."""
@@ -79,7 +78,7 @@ class DryLookups(Lookups):
     def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
         """Find records, and those that would have been created."""
         asked = list(keys)
-        new = {k: _new(self._resource, k) for k in asked if hash(k) in self.created}
+        new = {k: _new(self.resource, k) for k in asked if hash(k) in self.created}
         return new | super().find_surely(key for key in asked if key not in new)
 
 

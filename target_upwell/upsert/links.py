@@ -19,7 +19,6 @@ from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.upsert.diff import null_clears, parent_of, set_parent, withholds
 from target_upwell.upsert.parents import PendingParents
-from target_upwell.upsert.plan import Change
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -198,7 +197,7 @@ class Links:
 
     def _set(self, link: Link, waiting: Waiting, outcomes: Outcomes) -> None:
         if waiting.held != link.parent_id:
-            change = Change({PARENT: link.parent_id}, {PARENT: waiting.held})
+            change = {PARENT: (waiting.held, link.parent_id)}
             updated = self.updates.run(link.child, change)
             if updated.changes:
                 outcomes.counted.append(

@@ -353,7 +353,7 @@ class _BatchLoad:
         exists, with the same e-mail address, say. So what an update does not reach is
         rejected: it may well be in Upwell nowhere.
         """
-        updated = self._parts.updates.run(entry.key, change)
+        updated = self._parts.updates.run(entry.key, change.columns)
         refusal = updated.refusal
         is_reached = updated.changes or (refusal and refusal.status != HTTPStatus.OK)
         if not is_reached:

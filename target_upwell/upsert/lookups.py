@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from target_upwell.exceptions import Refused, RunError, TooLarge
@@ -24,24 +25,24 @@ FEWEST_PLAUSIBLE_CAP = 10
 """Upwell's own default limit (SEEN); a search that gives fewer was not capped."""
 
 
+@dataclass(eq=False)
 class Lookups:
     """Searches over the whole run, for a page of keys at most; threads share it."""
 
-    def __init__(self, client: Client, resource: Resource, page: int) -> None:
-        self._client = client
-        self._resource = resource
-        self._lock = threading.Lock()
-        self._page = page
-        self._most_given = 0
+    client: Client
+    resource: Resource
+    page: int
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _most_given: int = field(default=0, init=False)
 
     def find(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
         """Find records, as far as one search for each page shows them."""
-        return self._find(keys, self._page)
+        return self._find(keys, self.page)
 
     def find_surely(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
         """Find records where "not found" must be more than a guess."""
         asked = list(keys)
-        found = self._find(asked, self._page)
+        found = self._find(asked, self.page)
         return found | self.find_hidden(key for key in asked if key not in found)
 
     def find_hidden(self, keys: Iterable[SourceKey]) -> dict[SourceKey, Record]:
@@ -58,7 +59,7 @@ class Lookups:
             given = self._find(page, size)
             found.update(given)
             if len(given) == len(page):
-                size = min(size * 2, self._page)
+                size = min(size * 2, self.page)
                 continue
             size = self._most_at_once()
             if given and len(given) >= self._most_given:
@@ -66,14 +67,14 @@ class Lookups:
                 queue = [key for key in page if key not in given] + queue
         if len(found) >= FEWEST_PLAUSIBLE_CAP:
             with self._lock:
-                self._page = self._most_at_once()
+                self.page = self._most_at_once()
         return found
 
     def _most_at_once(self) -> int:
         """Return how many keys one search can be trusted with."""
         if not self._most_given:
-            return self._page
-        return min(self._page, max(self._most_given, FEWEST_PLAUSIBLE_CAP))
+            return self.page
+        return min(self.page, max(self._most_given, FEWEST_PLAUSIBLE_CAP))
 
     def _find(self, keys: Iterable[SourceKey], size: int) -> dict[SourceKey, Record]:
         asked = list(keys)
@@ -84,27 +85,27 @@ class Lookups:
         for system, ids in by_system.items():
             for start in range(0, len(ids), size):
                 for record in self._search(system, ids[start : start + size]):
-                    found[self._resource.key_of(record)] = record
+                    found[self.resource.key_of(record)] = record
         # One that was not asked for says nothing about those that were.
         return {key: found[key] for key in asked if key in found}
 
     def _search(self, system: str, ids: Sequence[str]) -> list[Record]:
         try:
-            records = self._client.search(self._resource, system, ids)
+            records = self.client.search(self.resource, system, ids)
         except Refused as refused:
             raise RunError(
-                f"{self._resource.search}: {refused}; without it nobody can tell what "
+                f"{self.resource.search}: {refused}; without it nobody can tell what "
                 "exists already"
             ) from None
         except TooLarge:
             if len(ids) == 1:
                 raise RunError(
-                    f"{self._resource.search}: a search for a single record is too "
+                    f"{self.resource.search}: a search for a single record is too "
                     "large for Upwell; check api_url, and what stands in between"
                 ) from None
             half = len(ids) // 2
             with self._lock:
-                self._page = min(self._page, half)
+                self.page = min(self.page, half)
             return self._search(system, ids[:half]) + self._search(system, ids[half:])
         with self._lock:
             self._most_given = max(self._most_given, len(records))

@@ -17,7 +17,6 @@ from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.exceptions import GuardStop, Refused, RunError, TooLarge
 from target_upwell.printable import counted
-from target_upwell.upsert.plan import Change
 from target_upwell.upsert.source_ids import Held, SourceIds
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ class Missing:
 
     def _mark(self, one: Held, outcomes: Outcomes) -> None:
         name, key = self.resource.deleted, self._key(one)
-        updated = self.updates.run(key, Change({name: self._deleted_at}, {name: None}))
+        updated = self.updates.run(key, {name: (None, self._deleted_at)})
         if updated.changes:
             outcomes.counted.append(
                 Counted(key, Outcome.UPDATED, 0, one.upwell_id, updated.changes)

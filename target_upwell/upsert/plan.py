@@ -51,17 +51,16 @@ class Change:
     """What an update has to change, and what it can't or must not.
 
     Attributes:
-        columns: Columns to set, by property; one of the related row is named after the
-            property that holds the row, as in `customerRule.dueOption`.
-        held: What Upwell shows of each of them; nothing if it shows none.
+        columns: Columns to set, by property, with their values before and after; before
+            is None where Upwell does not show it. One of the related row is named after
+            the property that holds the row, as in `customerRule.dueOption`.
         left: Differences in relations, which can't be changed, and those that a field
             policy keeps from being sent, as drift.
         never_shown: Relations that Upwell never shows, so nobody knows whether they
             differ.
     """
 
-    columns: dict[str, Any] = field(default_factory=dict)
-    held: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     left: list[DriftEntry] = field(default_factory=list)
     never_shown: list[str] = field(default_factory=list)
 
@@ -69,14 +68,10 @@ class Change:
         """Return whether there is anything to send."""
         return bool(self.columns)
 
-    def changes(self) -> dict[str, tuple[Any, Any]]:
-        """Return each property that changes, with its value before and after."""
-        return {name: (self.held.get(name), to) for name, to in self.columns.items()}
-
     def cleared(self) -> list[str]:
         """Return the properties that hold something in Upwell and will hold nothing."""
         return [
             name
-            for name, (before, after) in self.changes().items()
+            for name, (before, after) in self.columns.items()
             if is_empty(after) and not is_empty(before)
         ]

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from target_upwell.api.replies import Record, Update
     from target_upwell.resource import Resource, SourceKey
     from target_upwell.upsert.lookups import Lookups
-    from target_upwell.upsert.plan import Change
     from target_upwell.upsert.refusals import Refusals
 
 logger = logging.getLogger("target-upwell")
@@ -48,67 +47,63 @@ class Updated:
     refusal: Refusal | None = None
 
 
+@dataclass(eq=False)
 class Updates:
     """Updates over the whole run; threads share it."""
 
-    def __init__(
-        self, client: Client, lookups: Lookups, refusals: Refusals, resource: Resource
-    ) -> None:
-        self._client = client
-        self._lookups = lookups
-        self._refusals = refusals
-        self._resource = resource
-        related = resource.update.related
-        self._related_property = related.property if related else ""
-        self._lock = threading.Lock()
-        self._refused_columns: frozenset[str] = frozenset()
+    client: Client
+    lookups: Lookups
+    refusals: Refusals
+    resource: Resource
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _refused_columns: frozenset[str] = field(default=frozenset(), init=False)
 
-    def run(self, key: SourceKey, change: Change) -> Updated:
+    def run(self, key: SourceKey, columns: Mapping[str, tuple[Any, Any]]) -> Updated:
         """Send one update; a key that touches nothing is refused."""
-        updated = Updated(change.changes())
+        updated = Updated(dict(columns))
         # Each turn leaves out one column more.
         while True:
             self._leave_out(key, updated)
             if not updated.changes:
                 return updated
-            columns, related = _worded(updated.changes)
+            own, related = _worded(updated.changes)
             try:
-                touched = self._client.update(self._resource, key, columns, related)
+                touched = self.client.update(self.resource, key, own, related)
             except Refused as refused:
-                column = refused.refusal.unknown_field
-                names = {column, f"{self._related_property}.{column}"}
-                names &= updated.changes.keys()
+                unknown = refused.refusal.unknown_field
+                names = [n for n in updated.changes if n.rpartition(".")[2] == unknown]
                 if not names:
                     return self._refused(refused.refusal, updated)
-                self._remember(names.pop())
+                self._remember(names[0])
             except (TooLarge, RetriesExhausted) as failure:
                 return self._refused(self._of_this_one(key, failure), updated)
             else:
                 break
-        return self._took(key, touched, columns, related, updated)
+        return self._took(key, touched, own, related, updated)
 
     def _took(
         self,
         key: SourceKey,
         touched: Update,
-        columns: Mapping[str, Any],
+        own: Mapping[str, Any],
         related: Mapping[str, Any],
         updated: Updated,
     ) -> Updated:
         """Return what came of an update that Upwell took."""
         # The two parts are separate mutations, and each counts its own rows.
-        if columns and not touched.rows:
+        if own and not touched.rows:
             words = "it exists in Upwell, but this API key can't see it"
             return Updated({}, updated.left_out, Refusal(HTTPStatus.OK, "", words))
-        self._refusals.accepted()
-        if columns and touched.record:
+        self.refusals.accepted()
+        if own and touched.record:
             self._compare(key, touched.record, updated)
-        if related and not touched.related:
+        row = self.resource.update.related
+        if row and related and not touched.related:
             for name in related:
-                del updated.changes[f"{self._related_property}.{name}"]
+                del updated.changes[f"{row.property}.{name}"]
             said = {name: value for name, value in related.items() if value is not None}
             if said:
-                left = DriftEntry(key, self._related_property, None, said, "column")
+                left = DriftEntry(key, row.property, None, said, "column")
                 updated.left_out.append(left)
         return updated
 
@@ -125,7 +120,7 @@ class Updates:
         """
         for name in updated.changes.keys() & record.keys():
             (before, sent), now = updated.changes[name], record[name]
-            if agree(self._resource, name, sent, now):
+            if agree(self.resource, name, sent, now):
                 continue
             updated.left_out.append(DriftEntry(key, name, now, sent, "column", KEPT))
             updated.changes[name] = before, now
@@ -136,14 +131,14 @@ class Updates:
         self, key: SourceKey, failure: TooLarge | RetriesExhausted
     ) -> Refusal:
         """Return a failure as a refusal, where it is about this one record."""
-        alone = f"this {self._resource.singular}"
+        alone = f"this {self.resource.singular}"
         if isinstance(failure, TooLarge):
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             return Refusal(status, "", f"{alone} alone is too large for Upwell")
         if failure.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             raise failure
         # If Upwell can be searched it may be about this one.
-        self._lookups.find([key])
+        self.lookups.find([key])
         return Refusal(failure.status, "", f"it keeps failing on {alone}")
 
     def _remember(self, name: str) -> None:
@@ -159,7 +154,7 @@ class Updates:
 
     def _refused(self, refusal: Refusal, updated: Updated) -> Updated:
         """Note a refusal and return it, unless the others would fare no better."""
-        self._refusals.note(refusal)
+        self.refusals.note(refusal)
         return Updated({}, updated.left_out, refusal)
 
 

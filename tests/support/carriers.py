@@ -100,7 +100,7 @@ class CarrierLoader:
         )
 
     def _update(self, key, change, upwell_id, outcomes):
-        updated = self._updates.run(key, change)
+        updated = self._updates.run(key, change.columns)
         assert updated.refusal is None
         outcome = Outcome.UPDATED if updated.changes else Outcome.UNCHANGED
         outcomes.counted.append(Counted(key, outcome, 1, upwell_id, updated.changes))
@@ -109,8 +109,10 @@ class CarrierLoader:
 
 def change_of(entry, held):
     """What an update has to change."""
-    columns = {n: entry.input[n] for n in COLUMNS if entry.input[n] != held[n]}
-    return Change(columns, {name: held[name] for name in columns})
+    both = {name: (held[name], entry.input[name]) for name in COLUMNS}
+    return Change(
+        {n: (before, after) for n, (before, after) in both.items() if before != after}
+    )
 
 
 class CarrierSink:

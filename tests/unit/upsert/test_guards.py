@@ -142,8 +142,8 @@ def test_a_property_counts_once_for_a_customer():
     assert not stop_of(Guards(CUSTOMERS, 100, 20), 100, [["a", "a"]] * 20)
 
 
-EMPTIES = Change(columns={"emailAddress": None}, held={"emailAddress": "a@b.example"})
-FILLS = Change(columns={"emailAddress": "a@b.example"})
+EMPTIES = Change({"emailAddress": ("a@b.example", None)})
+FILLS = Change({"emailAddress": (None, "a@b.example")})
 
 
 @pytest.mark.parametrize(
