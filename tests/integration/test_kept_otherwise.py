@@ -10,7 +10,6 @@ from answering_server import CUSTOMER, Answer, AnsweringServer
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.upsert.lookups import Lookups
-from target_upwell.upsert.plan import Change
 from target_upwell.upsert.refusals import Refusals
 from target_upwell.upsert.updates import KEPT, Updated, Updates
 
@@ -21,7 +20,7 @@ KEY = ("S", "1")
 def update():
     with AnsweringServer() as server:
 
-        def run(columns, held, *returning, touched=1):
+        def run(columns, *returning, touched=1):
             answer = {
                 "updateCustomer": {"affectedRows": touched, "returning": returning},
                 "updateCustomerRules": {"affectedRows": 1},
@@ -29,7 +28,7 @@ def update():
             client = server.connect(Answer(body=json.dumps(answer))).client
             lookups = Lookups(client, CUSTOMERS, 10)
             updates = Updates(client, lookups, Refusals(), CUSTOMERS)
-            return updates.run(KEY, Change(columns, held))
+            return updates.run(KEY, columns)
 
         yield run
 
@@ -39,17 +38,15 @@ def drift(name, upwell, source):
 
 
 def test_a_value_that_stays_as_it_was_is_drift_and_no_change(update):
-    columns, held = {"name": "Acme"}, {"name": "ACME"}
-    updated = update(columns, held, {**CUSTOMER, "name": "ACME"})
+    updated = update({"name": ("ACME", "Acme")}, {**CUSTOMER, "name": "ACME"})
     assert updated == Updated({}, drift("name", "ACME", "Acme"))
 
 
 def test_a_value_that_changes_to_another_is_logged_as_upwell_keeps_it(update):
-    columns = {"name": "Bend", "emailAddress": "a@b.example"}
-    held = {"name": "ACME", "emailAddress": None}
+    columns = {"name": ("ACME", "Bend"), "emailAddress": (None, "a@b.example")}
     shown = {**CUSTOMER, "name": "BEND", "emailAddress": "a@b.example"}
 
-    updated = update(columns, held, shown)
+    updated = update(columns, shown)
 
     assert updated.left_out == drift("name", "BEND", "Bend")
     assert updated.changes == {
@@ -59,8 +56,8 @@ def test_a_value_that_changes_to_another_is_logged_as_upwell_keeps_it(update):
 
 
 def test_a_form_that_says_the_same_is_a_change_like_any_other(update):
-    columns, held = {"emailAddress": "A@b.example"}, {"emailAddress": None}
-    updated = update(columns, held, {**CUSTOMER, "emailAddress": "a@b.example"})
+    columns = {"emailAddress": (None, "A@b.example")}
+    updated = update(columns, {**CUSTOMER, "emailAddress": "a@b.example"})
     assert updated == Updated({"emailAddress": (None, "A@b.example")})
 
 
@@ -69,13 +66,13 @@ def test_a_form_that_says_the_same_is_a_change_like_any_other(update):
     [[], [{"id": "cus_1"}], [{**CUSTOMER, "name": 5}], [CUSTOMER, CUSTOMER], ["x"]],
 )
 def test_an_answer_that_does_not_show_the_customer_says_nothing(update, returning):
-    updated = update({"name": "Bend"}, {"name": "B"}, *returning)
+    updated = update({"name": ("B", "Bend")}, *returning)
     assert updated == Updated({"name": ("B", "Bend")})
 
 
 def test_a_rule_is_not_judged_by_a_reply_that_may_be_older(update):
     shown = {**CUSTOMER, "name": "Bend", "customerRule": {"dueOption": 30, "id": "r"}}
-    columns = {"name": "Bend", "customerRule.dueOption": 45}
-    updated = update(columns, {"customerRule.dueOption": 30}, shown)
+    columns = {"name": ("B", "Bend"), "customerRule.dueOption": (30, 45)}
+    updated = update(columns, shown)
     assert updated.changes["customerRule.dueOption"] == (30, 45)
     assert updated.left_out == []
