@@ -69,7 +69,7 @@ def test_an_answer_that_tells_nothing_is_asked_for_again_but_for_an_insert(
         answer, Answer(body=FOUND), answer, Answer(body=UPDATED)
     )
     assert search(connection.client) == [CUSTOMER]
-    assert update(connection.client) == (1, 0)
+    assert update(connection.client).rows == 1
     assert len(connection.waits) == 2
     server.answers.append(answer)
     with pytest.raises(AmbiguousOutcome) as caught:
