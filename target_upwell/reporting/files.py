@@ -60,6 +60,7 @@ class AppendedFile:
         self._file: int | None = None
         self._failure: RunError | None = None
         self._unsynced = False
+        self._end = -1  # after what was appended last
 
     def check(self) -> None:
         """Check, at the start of a run, that lines can be appended; open nothing.
@@ -87,30 +88,36 @@ class AppendedFile:
                 shlex.quote(self.path),
             )
 
-    def append(self, lines: Iterable[bytes], *, sync: bool = True) -> None:
+    def append(
+        self,
+        lines: Iterable[bytes],
+        *,
+        head: Iterable[bytes] = (),
+        sync: bool = True,
+    ) -> None:
         """Append lines, each given without its end: all of them or none.
 
-        Without `sync` they may reach the disk only with a later call of that name.
+        The head has to stand before them; it is left out while the file still ends
+        with what was appended last. Without `sync` they may reach the disk only with a
+        later call of that name.
         """
-        content = b"".join(line + b"\n" for line in lines)
         with self._writing():
             file = self._open()
             with _locked(file):
-                self._append(file, content, sync=sync)
+                if os.fstat(file).st_size != self._end:
+                    lines = (*head, *lines)
+                self._append(file, b"".join(line + b"\n" for line in lines), sync=sync)
+                self._end = os.fstat(file).st_size
 
     def sync(self) -> None:
         """Wait until all that was appended is on the disk."""
         with self._writing():
-            if self._file is not None and self._unsynced:
-                os.fsync(self._file)
-                self._unsynced = False
+            self._sync()
 
     def close(self) -> None:
         """Close it, if it was opened."""
         with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+            self._close()
 
     def last_lines(self, tail_bytes: int) -> Iterator[bytes]:
         """Yield the lines that end in the tail of the file, the last one first."""
@@ -147,6 +154,10 @@ class AppendedFile:
             ) from None
 
     def _open(self) -> int:
+        """Return the file that is at the path now; one that was moved is left alone."""
+        if self._file is not None and not _is_at(self._file, self.path):
+            self._sync()
+            self._close()
         if self._file is None:
             flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
             try:
@@ -154,7 +165,19 @@ class AppendedFile:
             except FileNotFoundError:
                 self._file = os.open(self.path, flags | os.O_CREAT, OWNER_ONLY)
                 _sync_folder(Path(self.path).parent)
+            if not stat.S_ISREG(os.fstat(self._file).st_mode):
+                raise ValueError("it is not a regular file")
         return self._file
+
+    def _sync(self) -> None:
+        if self._file is not None and self._unsynced:
+            os.fsync(self._file)
+            self._unsynced = False
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file, self._end = None, -1
 
     def _append(self, file: int, content: bytes, *, sync: bool) -> None:
         before = os.fstat(file).st_size
@@ -211,6 +234,13 @@ def _locked(file: int) -> Iterator[None]:
         yield
     finally:
         fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _is_at(file: int, path: str) -> bool:
+    """Return whether an open file is the one at a path."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), Path(path).stat())
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -90,7 +90,8 @@ class Rejects:
             room = max(0, self._limit - self._count)
             kept = rejects if self._limit < 0 else rejects[:room]
             if self._file and kept:
-                self._file.append(self._lines(kept))
+                head = self._schemas_before(kept)
+                self._file.append(self._lines(kept), head=map(_schema_line, head))
             self._count += len(rejects)
             for reject in rejects:
                 self._log(reject)
@@ -117,15 +118,21 @@ class Rejects:
                 return "; " + hint.replace("{value}", most[0][0])
         return ""
 
+    def _schemas_before(self, rejects: Sequence[Reject]) -> list[dict[str, Any]]:
+        """Return the schemas that rejects need and that were written before them."""
+        first: dict[str, dict[str, Any]] = {}
+        for reject in rejects:
+            source = reject.row.source
+            first.setdefault(source.stream, source.schema_message)
+        return [one for name, one in first.items() if self._schemas.get(name) is one]
+
     def _lines(self, rejects: Sequence[Reject]) -> Iterator[bytes]:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         for reject in rejects:
             source = reject.row.source
             if self._schemas.get(source.stream) is not source.schema_message:
                 self._schemas[source.stream] = source.schema_message
-                yield json_codec.encode_leniently(
-                    {"type": "SCHEMA", **source.schema_message}
-                )
+                yield _schema_line(source.schema_message)
             yield json_codec.encode_leniently(
                 {
                     "type": "RECORD",
@@ -150,3 +157,7 @@ class Rejects:
             logger.error(
                 "more of this kind follow; only every %dth is logged", THEN_EVERY
             )
+
+
+def _schema_line(message: dict[str, Any]) -> bytes:
+    return json_codec.encode_leniently({"type": "SCHEMA", **message})

@@ -225,6 +225,30 @@ def test_lines_count_as_written_when_they_are_on_the_disk_once_an_append(
     assert synced == [b"zero\none\ntwo\n"]
 
 
+def test_lines_that_wait_for_the_disk_are_on_it_before_a_moved_file_is_left(
+    path, opened, monkeypatch
+):
+    file, synced = opened(path), []
+    file.append([b"one"], sync=False)
+    moved = path.rename(path.with_suffix(".1"))
+    monkeypatch.setattr(os, "fsync", lambda f: synced.append(os.fstat(f).st_ino))
+
+    file.append([b"two"], sync=False)
+
+    assert moved.stat().st_ino in synced
+    assert (moved.read_bytes(), path.read_bytes()) == (b"one\n", b"two\n")
+
+
+def test_what_has_become_no_file_meanwhile_ends_the_run(path, opened):
+    file = opened(path)
+    file.append([b"one"])
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(RunError, match="not a regular file"):
+        file.append([b"two"])
+
+
 WRITER = """
 import sys
 from target_upwell.reporting.files import AppendedFile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import string
 
@@ -14,8 +15,9 @@ from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Row, Source
 from target_upwell.delivery.outcomes import Reject
 from target_upwell.exceptions import Refusal, TooManyRejects
+from target_upwell.reporting.files import AppendedFile
 from target_upwell.reporting.kinds import MAX_KINDS
-from target_upwell.reporting.rejects import Rejects
+from target_upwell.reporting.rejects import BEGINNINGS, Rejects
 
 SOURCE = Source("customers", {"type": "SCHEMA", "stream": "customers"})
 
@@ -28,7 +30,8 @@ class Kept:
     def __init__(self):
         self.messages = []
 
-    def append(self, lines):
+    def append(self, lines, *, head):
+        del head  # what stands in a file may be anybody's; nobody else writes here
         self.messages += map(json.loads, lines)
 
     @property
@@ -108,6 +111,34 @@ def test_within_the_limit_a_run_goes_on(limit):
         book.record(rejects(1, "why", first=n))
 
     assert book.excess is None
+
+
+@pytest.mark.parametrize(
+    "rotate",
+    [
+        os.unlink,
+        lambda path: os.truncate(path, 0),
+        lambda path: path.rename(path.with_suffix(".1")),
+        lambda path: path.write_text('{"type":"SCHEMA","stream":"another run"}\n'),
+    ],
+    ids=["deleted", "truncated", "moved", "written by another"],
+)
+def test_a_file_that_is_rotated_meanwhile_keeps_what_follows_with_its_schema(
+    tmp_path, rotate
+):
+    path = tmp_path / "rejects.jsonl"
+    file = AppendedFile(str(path), "rejects_path", BEGINNINGS)
+    book = Rejects(-1, file)
+
+    book.record(rejects(2, "why"))
+    rotate(path)
+    book.record(rejects(1, "why", first=2))
+    book.record(rejects(1, "why", first=3))
+    file.close()
+
+    *_, schema, third, fourth = map(json.loads, path.read_text().splitlines())
+    assert schema == {"type": "SCHEMA", **SOURCE.schema_message}
+    assert [third["record"]["id"], fourth["record"]["id"]] == [2, 3]
 
 
 def test_once_over_the_limit_nothing_more_is_kept():
