@@ -78,7 +78,8 @@ class Drift:
             self._file.append(map(self._line, entries))
         with self._lock:
             for entry in entries:
-                kind = _kind(entry)
+                keeps = entry.kind == "parent" and entry.upwell is not None
+                kind = _FORMER_PARENT if keeps else entry.kind
                 why = one_line(entry.why) or _WHY.get(kind, "")
                 self._kinds.add(why, _example(entry), kind, entry.property)
 
@@ -137,11 +138,6 @@ class Drift:
                 "why": entry.why or None,
             }
         )
-
-
-def _kind(entry: DriftEntry) -> str:
-    is_kept = entry.kind == "parent" and entry.upwell is not None
-    return _FORMER_PARENT if is_kept else entry.kind
 
 
 def _example(entry: DriftEntry) -> str:

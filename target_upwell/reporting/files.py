@@ -121,8 +121,17 @@ class AppendedFile:
 
     def last_lines(self, tail_bytes: int) -> Iterator[bytes]:
         """Yield the lines that end in the tail of the file, the last one first."""
-        with self._worded(), contextlib.suppress(FileNotFoundError):
-            yield from _lines_backwards(Path(self.path), tail_bytes)
+        with (
+            self._worded(),
+            contextlib.suppress(FileNotFoundError),
+            Path(self.path).open("rb") as opened,
+        ):
+            file = opened.fileno()
+            end = os.fstat(file).st_size
+            first = max(0, end - tail_bytes)
+            while end >= first and (start := _line_start(file, end)) >= first:
+                yield os.pread(file, end - start, start)
+                end = start - 1
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -251,19 +260,6 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
-
-
-def _lines_backwards(path: Path, tail_bytes: int) -> Iterator[bytes]:
-    with path.open("rb") as opened:
-        file = opened.fileno()
-        end = os.fstat(file).st_size
-        first = max(0, end - tail_bytes)
-        while end >= first:
-            start = _line_start(file, end)
-            if start < first:
-                return
-            yield os.pread(file, end - start, start)
-            end = start - 1
 
 
 def _line_start(file: int, end: int) -> int:
