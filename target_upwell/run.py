@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from target_upwell.config import Settings
     from target_upwell.delivery.tasks import Signals
-    from target_upwell.exceptions import GuardStop
 
 logger = logging.getLogger("target-upwell")
 
@@ -62,11 +61,7 @@ class Run:
     ) -> None:
         """Put it together; nothing runs yet, and no file is opened.
 
-        Args:
-            settings: How.
-            digest: Stands for the settings that change values.
-            signals: What may end it from outside.
-            write: Writes one STATE.
+        The digest stands for the settings that change values; `write` writes one STATE.
         """
         self._settings = settings
         self._signals = signals
@@ -120,15 +115,13 @@ class Run:
         )
         self._links = Links(settings, lookups, updates, self._writers)
         self._loader = Loader(
-            settings=settings,
-            lookups=lookups,
-            inserts=Inserts(
-                client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes
-            ),
-            updates=updates,
-            links=self._links,
-            guards=self._guards,
-            writers=self._writers,
+            settings,
+            lookups,
+            Inserts(client, lookups, refusals, CUSTOMERS, settings.batch_size_bytes),
+            updates,
+            self._links,
+            self._guards,
+            self._writers,
         )
         self._dry_run = None
         if isinstance(lookups, DryLookups):
@@ -187,7 +180,17 @@ class Run:
         for part in (self._loader, self._links):
             self.scheduler.run(Task(part.finish))
         self.scheduler.finish()
-        excess = self._find_missing(self.missing, incomplete) if self.missing else None
+        excess = None
+        if self.missing:
+            rejected = int(self.report.totals()["rejected"])
+            if rejected and not incomplete:
+                were = counted(rejected, "record was", "records were")
+                incomplete = f"{were} rejected"
+            if incomplete:
+                logger.warning("missing_customers does not apply: %s", incomplete)
+            else:
+                self.scheduler.run(Task(self.missing.find))
+            excess = self.missing.excess
         if excess and not self._dry_run:
             self.scheduler.fail(excess)
         self.close(failed=False)
@@ -226,20 +229,6 @@ class Run:
             file.close()
         if self.missing:
             self.missing.close()
-
-    def _find_missing(self, missing: Missing, incomplete: str) -> GuardStop | None:
-        """Look for customers that left the source, unless it may hold them.
-
-        If they are too many to be marked as deleted, return why none was.
-        """
-        rejected = int(self.report.totals()["rejected"])
-        if rejected and not incomplete:
-            incomplete = f"{counted(rejected, 'record was', 'records were')} rejected"
-        if incomplete:
-            logger.warning("missing_customers does not apply: %s", incomplete)
-            return None
-        self.scheduler.run(Task(missing.find))
-        return missing.excess
 
     def _tick(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_TICKS):

@@ -186,12 +186,12 @@ class _BatchLoad:
         self._outcomes.rejects = in_order(self._rejects, self._rows)
         # An invalid row was no version of its customer: it changes nothing.
         refused = {reject.row.key for reject in self._rejects if reject.row.input}
-        keys = [entry.key for entry in self._all]
         for entry in self._all:
             if entry.key in refused:
                 self._parts.links.forget(entry, before)
-            self._loaded.holds.subtract(entry.holds)
+        keys = [entry.key for entry in self._all]
         self._parts.links.settle(keys, self._waiting, self._loaded)
+        self._loaded.holds.subtract(one for entry in self._all for one in entry.holds)
 
     def _load(self) -> None:
         method, guess = self._settings.load_method, self._parts.guess
