@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -50,51 +51,6 @@ _IMPERSONAL = frozenset(
 _RELATIONS = frozenset({Kind.ADDRESSES, Kind.OBJECTS, Kind.RULE, Kind.SETTINGS})
 
 
-@dataclass(frozen=True)
-class Property:
-    """One property of a customer input.
-
-    Attributes:
-        name: As the API spells it.
-        kind: What it holds.
-        readable: Shown in replies, so that it can be compared.
-    """
-
-    name: str
-    kind: Kind
-    readable: bool = False
-
-    @property
-    def updatable(self) -> bool:
-        """A column, which an update's `input` takes; relations it does not."""
-        return self.kind not in _RELATIONS
-
-
-PROPERTIES: dict[str, Property] = {
-    entry.name: entry
-    for entry in (
-        Property("addresses", Kind.ADDRESSES, readable=True),
-        Property("addressesLastUpdatedAt", Kind.TIMESTAMP),
-        Property("billToCustomerId", Kind.TEXT, readable=True),
-        Property("ccEmailAddresses", Kind.EMAILS, readable=True),
-        Property("collectorId", Kind.TEXT),
-        Property("contacts", Kind.OBJECTS),
-        Property("contactsLastUpdatedAt", Kind.TIMESTAMP),
-        Property("customerEmailSettings", Kind.SETTINGS),
-        Property("customerIntegrationSettings", Kind.SETTINGS),
-        Property("customerRule", Kind.RULE, readable=True),
-        Property("deletedAt", Kind.TIMESTAMP),
-        Property("emailAddress", Kind.EMAIL, readable=True),
-        Property("metadata", Kind.JSON, readable=True),
-        Property("name", Kind.TEXT, readable=True),
-        Property("paymentLineItems", Kind.OBJECTS),
-        Property("remittanceLineItems", Kind.OBJECTS),
-        Property("sourceSystem", Kind.TEXT, readable=True),
-        Property("sourceSystemId", Kind.TEXT, readable=True),
-    )
-}
-
-
 class _Identity(TypedDict):
     id: Annotated[str, msgspec.Meta(min_length=1)]
     sourceSystem: str | None
@@ -111,6 +67,54 @@ class Customer(_Identity, total=False):
     emailAddress: str | None
     metadata: Any
     name: str | None
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of a customer input.
+
+    Attributes:
+        name: As the API spells it.
+        kind: What it holds.
+    """
+
+    name: str
+    kind: Kind
+
+    @cached_property
+    def readable(self) -> bool:
+        """Shown in replies, so that it can be compared."""
+        return self.name in Customer.__annotations__
+
+    @property
+    def updatable(self) -> bool:
+        """A column, which an update's `input` takes; relations it does not."""
+        return self.kind not in _RELATIONS
+
+
+PROPERTIES: dict[str, Property] = {
+    entry.name: entry
+    for entry in (
+        Property("addresses", Kind.ADDRESSES),
+        Property("addressesLastUpdatedAt", Kind.TIMESTAMP),
+        Property("billToCustomerId", Kind.TEXT),
+        Property("ccEmailAddresses", Kind.EMAILS),
+        Property("collectorId", Kind.TEXT),
+        Property("contacts", Kind.OBJECTS),
+        Property("contactsLastUpdatedAt", Kind.TIMESTAMP),
+        Property("customerEmailSettings", Kind.SETTINGS),
+        Property("customerIntegrationSettings", Kind.SETTINGS),
+        Property("customerRule", Kind.RULE),
+        Property("deletedAt", Kind.TIMESTAMP),
+        Property("emailAddress", Kind.EMAIL),
+        Property("metadata", Kind.JSON),
+        Property("name", Kind.TEXT),
+        Property("paymentLineItems", Kind.OBJECTS),
+        Property("remittanceLineItems", Kind.OBJECTS),
+        Property("sourceSystem", Kind.TEXT),
+        Property("sourceSystemId", Kind.TEXT),
+    )
+}
 
 
 BILL_TO = "billToSourceSystemId"
