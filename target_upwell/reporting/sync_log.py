@@ -39,6 +39,7 @@ VALUE_SETTINGS = (
     "flattening_enabled",
     "flattening_max_depth",
     "flattening_max_key_length",
+    "flattening_separator",
     "load_method",
     "null_handling",
     "source_system",

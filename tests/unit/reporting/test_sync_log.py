@@ -236,6 +236,7 @@ MAPPED = {"stream_maps": {"erp": {"name": "company", "emailAddress": "mail"}}}
         {"source_system": "OTHER"},
         {"unmapped_properties": "metadata"},
         {"stream_map_config": {"a": 1}},
+        {"flattening_separator": "x"},
         {"field_policy": {"name": "create_only"}},
         {"load_method": "append-only"},
     ],
