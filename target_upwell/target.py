@@ -304,7 +304,8 @@ class TargetUpwell(ConfiguredTarget):
         self._unmapped_told |= new
         logger.warning(
             "these properties match no customer property and are dropped: %s; map "
-            "them, remove them with null in the stream map, or set unmapped_properties",
+            "them, remove them with __NULL__ in the stream map, or set "
+            "unmapped_properties",
             listed(new),
         )
 

@@ -190,7 +190,7 @@ def why_unknown(
         )
     return (
         f"stream {stream!r} is not named {wanted!r}; alias it in stream_maps, "
-        "remove it there with null, or set unknown_streams to ignore"
+        "remove it there with __NULL__, or set unknown_streams to ignore"
     )
 
 
@@ -208,7 +208,7 @@ def _parsed(name: str, expression: str, columns: Iterable[str]) -> ast.Module:
     except (ValueError, RecursionError, MemoryError):
         raise MappingError(f"{name}: the expression can't be read") from None
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
-        what = "not a single expression" if tree.body else "empty; null removes it"
+        what = "not a single expression" if tree.body else "empty; __NULL__ removes it"
         raise MappingError(f"{name}: the expression is {what}")
     return tree
 

@@ -83,7 +83,7 @@ HOPELESS = {
     ),
     "nothing": (
         {**WHOLE, "name": ""},
-        ["stream 'erp'", "name: the expression is empty; null removes it"],
+        ["stream 'erp'", "name: the expression is empty; __NULL__ removes it"],
     ),
     "a filter that is none": (
         {**WHOLE, "__filter__": "company =="},
@@ -281,6 +281,21 @@ def test_what_another_map_takes_from_a_stream_need_not_be_removed(
         shared_sandbox, STREAM, source_system=source, stream_maps=stream_maps
     )
     assert (result.code, result.states) == (0, [{"n": 1}])
+
+
+def test_columns_that_match_nothing_are_removed_as_the_warning_says(
+    shared_sandbox, source
+):
+    # Not with null, which Meltano drops inside of a map.
+    def warnings(**more):
+        maps = {"erp": {**WHOLE, **more}}
+        return run_target(
+            shared_sandbox, STREAM, source_system=source, stream_maps=maps
+        ).warnings
+
+    (line,) = warnings()
+    assert "dropped: 'company', 'email'; map them, remove them with __NULL__" in line
+    assert warnings(company="__NULL__", email="__NULL__") == []
 
 
 def test_a_property_of_ones_own_may_go_under_metadata(shared_sandbox, source):

@@ -103,7 +103,7 @@ def test_nothing_at_all_is_no_mistake(account, source):
 def test_a_stream_of_another_name_ends_the_run_with_three_remedies(account, source):
     messages = [schema("id", "name", stream="clients"), record("clients", id="1")]
     result = run_target(account, messages, source_system=source)
-    failed(result, "'clients'", "stream_maps", "null", "unknown_streams")
+    failed(result, "'clients'", "stream_maps", "__NULL__", "unknown_streams")
 
 
 def test_a_stream_of_another_name_is_ignored_if_that_is_asked_for(account, source):
