@@ -189,7 +189,7 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
     try:
         for definition in filter(None, definitions):
             check_definition(definition, schema["properties"], keys or ())
-        mapper.register_raw_stream_schema(stream, schema, keys)
+        mapper.register_raw_stream_schema(stream, _plain(schema), keys)
     except MappingError as error:
         raise RunError(f"stream {stream!r}, stream map: {error}") from None
     except (StreamMapConfigError, MapExpressionError) as error:
@@ -201,6 +201,23 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
         ) from None
     pairs = zip(mapper.stream_maps[stream], definitions, strict=True)
     return [StreamMapping(one, source, definition) for one, definition in pairs]
+
+
+def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a SCHEMA without what its properties have in the place of a type.
+
+    The SDK's flattening fails on an `enum` or a `$ref`, and loses an `anyOf`.
+    Nothing else looks at types.
+    """
+    properties = {}
+    for name, property_ in schema["properties"].items():
+        plain = property_
+        if isinstance(property_, dict):
+            plain = property_ if "type" in property_ else {}
+            if isinstance(plain.get("properties"), dict):
+                plain = _plain(plain)
+        properties[name] = plain
+    return {**schema, "properties": properties}
 
 
 def _definitions(

@@ -115,6 +115,40 @@ def test_flattening_leaves_objects_and_lists_as_the_map_made_them():
     assert mapped["tags"] == '["a"]'
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        {"anyOf": [{"type": ["string", "null"]}]},
+        {"oneOf": [{"$ref": "#/definitions/kind"}]},
+        {"$ref": "#/definitions/kind"},
+        {"enum": ["a", "b"]},
+        {"description": "of any kind"},
+        {},
+    ],
+)
+def test_flattening_keeps_columns_whatever_stands_for_their_type(odd):
+    message = {
+        "type": "SCHEMA",
+        "stream": "erp",
+        "schema": {
+            "properties": {
+                "number": odd,
+                "kind": odd,
+                "site": {"type": ["null", "object"], "properties": {"kind": odd}},
+            }
+        },
+        "key_properties": ["number"],
+    }
+    config = {"flattening_enabled": True, "flattening_max_depth": 1}
+    mapper = PluginMapper(config, logging.getLogger("test"))
+    (one,) = stream_mappings(mapper, Source("erp", message))
+    assert set(one.schema["properties"]) == {"number", "kind", "site__kind"}
+    record = {"number": 1, "kind": "a", "site": {"kind": "b"}}
+    assert one.map(record) == {"number": 1, "kind": "a", "site__kind": "b"}
+    assert message["schema"]["properties"]["kind"] == odd
+
+
 def test_a_filter_leaves_records_out_under_flattening_too():
     flattening = {"flattening_enabled": True, "flattening_max_depth": 1}
     one = mapping({**KEEP, "__filter__": "company != 'Acme'"}, **flattening)
