@@ -16,7 +16,7 @@ from target_upwell.config import CONFIG_SCHEMA, Settings
 from target_upwell.customers import field_policy
 from target_upwell.customers.collisions import Collisions
 from target_upwell.customers.mapping import check_written
-from target_upwell.customers.names import listed
+from target_upwell.customers.names import few, listed
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Source
 from target_upwell.exceptions import (
@@ -47,8 +47,6 @@ logger = logging.getLogger("target-upwell")
 
 GRACE_SECONDS = 10.0
 """How long a signal lets requests under way go on."""
-
-_MERGED_SHOWN = 5
 
 
 class TargetUpwell(ConfiguredTarget):
@@ -312,13 +310,10 @@ class TargetUpwell(ConfiguredTarget):
     def _warn_merged(self, merged: dict[SourceKey, tuple[str, str]]) -> None:
         """Name ids that differ in white space or form and are one customer."""
         if merged:
-            pairs = [" and ".join(ids) for ids in merged.values()]
-            more = len(pairs) - _MERGED_SHOWN
             logger.warning(
-                "different ids became one customer: %s%s; make them alike in the "
+                "different ids became one customer: %s; make them alike in the "
                 "source or the stream map",
-                ", ".join(pairs[:_MERGED_SHOWN]),
-                f" and {more} more" if more > 0 else "",
+                few([" and ".join(ids) for ids in merged.values()]),
             )
 
     def _warn_collided(self) -> None:

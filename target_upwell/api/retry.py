@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from target_upwell.exceptions import RetriesExhausted, Stopped
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
 
     from target_upwell.exceptions import AmbiguousOutcome
 
@@ -34,9 +32,6 @@ class Retry:
         self._what = what
         self._retries = retries
         self._stop = stop
-        self._waits: Iterator[float] = itertools.islice(
-            backoff.expo(base=2, factor=1, max_value=LONGEST_BACKOFF_SECONDS), 1, None
-        )
         self.failures = 0
 
     def wait(self, failure: AmbiguousOutcome, *, spaced: float = 0.0) -> None:
@@ -56,7 +51,8 @@ class Retry:
             )
         again = f"trying again ({self.failures} of {self._retries})"
         logger.warning("%s: %s; %s", self._what, failure, again)
-        seconds = backoff.full_jitter(next(self._waits)) - spaced
+        most = min(2 ** (self.failures - 1), LONGEST_BACKOFF_SECONDS)
+        seconds = backoff.full_jitter(most) - spaced
         if self._stop.wait(max(seconds, failure.pause or 0)):
             raise Stopped
 

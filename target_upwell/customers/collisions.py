@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.names import folded
+from target_upwell.customers.names import few, folded
 from target_upwell.customers.values import shown, shown_name
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1000
 """Customers of each stream, its first ones; what collides does so throughout."""
-
-_SHOWN = 5
 
 
 class Collisions:
@@ -51,9 +49,7 @@ class Collisions:
 
     def __str__(self) -> str:
         """Return the first few in words, and how many more; empty if there are none."""
-        more = len(self._found) - _SHOWN
-        first = ", ".join([*self._found.values()][:_SHOWN])
-        return f"{first} and {more} more" if more > 0 else first
+        return few([*self._found.values()])
 
 
 def _in_words(origin: tuple[object, ...]) -> str:

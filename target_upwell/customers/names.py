@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from target_upwell.customers.values import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-_NAMES_SHOWN = 5
+_FEW = 5
 _NEAREST = 3
 _SURE = 0.85
 """A likeness, from 0 to 1, from which there is one answer."""
@@ -43,7 +43,11 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
 
 def listed(names: Iterable[str]) -> str:
     """Return names as a list for a person: the first few, and how many more."""
-    every = sorted(names)
-    first = ", ".join(shown(name) for name in every[:_NAMES_SHOWN])
-    more = len(every) - _NAMES_SHOWN
+    return few([shown(name) for name in sorted(names)])
+
+
+def few(words: Sequence[str]) -> str:
+    """Return the first few in one line, and how many more there are."""
+    first = ", ".join(words[:_FEW])
+    more = len(words) - _FEW
     return f"{first} and {more} more" if more > 0 else first
