@@ -72,12 +72,7 @@ class Pace:
     """The arithmetic: no clock, no threads. All times are seconds of one clock."""
 
     def __init__(self, limit: int, now: float) -> None:
-        """Begin without a pace.
-
-        Args:
-            limit: Requests at once, at most.
-            now: The time.
-        """
+        """Begin without a pace; there are `limit` requests at once, at most."""
         self.in_flight = 0
         self.paused_until = now
         self._limit = limit
@@ -137,13 +132,7 @@ class Pace:
             self._answers += token.at_pace
 
     def refused(self, token: Token, now: float, pause: float | None) -> None:
-        """Count a refusal.
-
-        Args:
-            token: Of the refused request.
-            now: The time.
-            pause: Seconds that the server asks to wait, if it says so.
-        """
+        """Count a refusal; `pause` is what the server asks for, if it does."""
         self._in_a_row += 1
         if token.refusals == self._refusals:
             self._refusals += 1
@@ -205,13 +194,7 @@ class RateLimiter:
         stop: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Let requests through.
-
-        Args:
-            limit: Requests at once, at most.
-            stop: Set when the run is stopped; ends all waits.
-            clock: Returns the time in seconds.
-        """
+        """Let `limit` requests through at once, at most; `stop` ends all waits."""
         self._stop = stop
         self._clock = clock
         self._pace = Pace(limit, clock())
@@ -252,12 +235,7 @@ class RateLimiter:
             self._pace.passed(token, self._clock())
 
     def refused(self, token: Token, pause: float | None) -> None:
-        """Count a refusal for a rate limit.
-
-        Args:
-            token: Of the refused request.
-            pause: Seconds that the server asks to wait, if it says so.
-        """
+        """Count a refusal for a rate limit, and the seconds that the server names."""
         with self._changed:
             self._pace.refused(token, self._clock(), pause)
 

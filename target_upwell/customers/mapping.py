@@ -20,8 +20,6 @@ from target_upwell.exceptions import Invalid, MappingError
 if TYPE_CHECKING:
     from target_upwell.resource import SourceKey
 
-__all__ = ["CustomerMapping", "Invalid", "MappingError"]
-
 MAX_NAMES = 1000
 """Names that are remembered; a source that makes up names is no leak."""
 MAX_SHAPES = 100
@@ -92,14 +90,14 @@ class CustomerMapping:
         unmapped: Literal["ignore", "metadata", "reject"],
         needs_name: bool = True,
     ) -> None:
-        declared = list(properties)
+        declared = tuple(properties)
         self._source_system = source_system.strip()
         self._key_properties = tuple(key_properties)
         self._unmapped = unmapped
         self.unmapped_properties: set[str] = set()
         self.merged_ids: dict[SourceKey, tuple[str, str]] = {}
         self._recent_ids: dict[SourceKey, list[Any]] = {}
-        self._shapes: dict[tuple[str, ...], _Shape] = {}
+        self._shape_of = lru_cache(MAX_SHAPES)(self._resolved)
         self._unused: set[str] = set()
         try:
             rules, _ = self._shape_of(declared)
@@ -130,7 +128,7 @@ class CustomerMapping:
         """
         if not isinstance(record, (dict, Mapping)):  # the usual type first: it is fast
             raise Invalid(f"{kind_of(record)} is not a record")
-        rules, id_names = self._shape_of(record)
+        rules, id_names = self._shape_of(tuple(record))
         found, unmapped = _coerced(record, rules)
         if unmapped and self._unmapped != "ignore":
             self._place(unmapped, found)
@@ -196,18 +194,11 @@ class CustomerMapping:
                 f"is not among its properties; keep it, or {remedy}"
             )
 
-    def _shape_of(self, record: Iterable[str]) -> _Shape:
-        """Return the rules for the names of a record, and those that hold its id."""
-        names = tuple(record)
-        shape = self._shapes.get(names)
-        if shape is None:
-            if len(self._shapes) == MAX_SHAPES:
-                self._shapes.clear()
-            shape = self._shapes[names] = self._resolved(names)
-        return shape
-
     def _resolved(self, names: tuple[str, ...]) -> _Shape:
-        """Resolve names; of several that match one property the exact one is taken."""
+        """Return the rules for the names of a record, and those that hold its id.
+
+        Of several names that match one property the exact one is taken.
+        """
         rules: dict[str, _Rule | None] = dict.fromkeys(names)
         rivals: dict[str, list[str]] = {}
         for name in rules.keys() - self._unused:
