@@ -6,7 +6,8 @@
    left out.
 3. A refusal among answers takes the pace down a twentieth. Answers bring it back as in
    TCP Cubic: quickly to just below where it was refused, slowly past that, then faster
-   and faster. A limit is so tried about once in a hundred requests.
+   and faster. A limit is so tried about once in a hundred requests. Such refusals take
+   half of the pace at most: what comes at any pace is not about the pace.
 4. Refusals in a row mean that the limit is used up. All requests pause, for as long as
    the server says or half of the time since the last answer; then one goes alone. The
    pace falls to what passed since the last such pause, and stays near it for longer.
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 STEP_DOWN = 0.05
 """The part of the pace that a refusal takes away."""
 
+LEAST_OF_PACE = 0.5
+"""The part of what the server was seen to let pass that they leave at least."""
+
 ANSWERS_TO_RETURN = 60
 """Answers after which the pace is back where it was refused."""
 
@@ -40,7 +44,8 @@ SECONDS_TO_RETURN = 4.0
 """The same after a pause, if that takes longer: its refusals cost more."""
 
 REFUSALS_IN_A_ROW = 3
-"""Refusals without an answer in between that mean that a limit is used up."""
+"""Refusals without an answer in between that mean that a limit is used up; one more
+than requests at once do, too. With one at once a single refusal says nothing yet."""
 
 SHORTEST_PAUSE_SECONDS = 0.2
 LONGEST_OWN_PAUSE_SECONDS = 10.0
@@ -76,9 +81,10 @@ class Pace:
         self.in_flight = 0
         self.paused_until = now
         self._limit = limit
-        self._enough = min(REFUSALS_IN_A_ROW, limit)
+        self._enough = min(REFUSALS_IN_A_ROW, limit + 1)
         self._next_start = now
         self._return_to(math.inf, ANSWERS_TO_RETURN)
+        self._least = 0.0  # requests a second
         self._in_a_row = 0
         self._alone = False
         self._judged = True
@@ -140,7 +146,8 @@ class Pace:
             if self._refused_at == math.inf:
                 self._alone, self._judged = True, False
             elif self._in_a_row == 1:
-                self._return_to(self.requests_a_second, ANSWERS_TO_RETURN)
+                pace = max(self._least, self.requests_a_second)
+                self._return_to(pace, ANSWERS_TO_RETURN)
         if self._in_a_row == self._enough:
             self._alone, self._judged = True, False
         if self._in_a_row >= self._enough:
@@ -172,6 +179,7 @@ class Pace:
                 pace = float(len(self._last_second))
             pace = min(self._refused_at, pace)
             self._return_to(pace, max(ANSWERS_TO_RETURN, SECONDS_TO_RETURN * pace))
+        self._least = LEAST_OF_PACE * pace
         self._passed = 0
         self._passed_since = self._last_passed
 

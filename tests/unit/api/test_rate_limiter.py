@@ -121,11 +121,14 @@ def test_three_refusals_in_a_row_pause_all_for_as_long_as_the_server_says(paced)
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
-def test_as_many_refusals_in_a_row_as_requests_at_once_are_enough(at_once):
+def test_one_refusal_in_a_row_more_than_requests_at_once_is_enough(at_once):
     line = Line(at_once)
     line.answered(10, 0.1)
     for _ in range(at_once):
         line.refuse(line.begin(), 30)
+        line.now += 1
+        assert not line.pace.wait(line.now)
+    line.refuse(line.begin(), 30)
     assert line.pace.wait(line.now) == pytest.approx(30)
 
 
@@ -298,8 +301,9 @@ def test_a_pause_that_ends_while_it_is_looked_at_is_not_waited_for_without_end(
         return wait(0)
 
     monkeypatch.setattr(limiter._changed, "wait", noted)
-    with limiter.slot() as token:
-        limiter.refused(token, 10)
+    for _ in range(2):
+        with limiter.slot() as token:
+            limiter.refused(token, 10)
     with limiter.slot():
         pass
     assert waits

@@ -5,6 +5,8 @@ The server answers after 20 ms. The figures are those that `make bench` measures
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from limited_servers import (
     LATENCY,
@@ -31,9 +33,11 @@ def shown(name, values, form="{:.0%}"):
 
 
 @pytest.mark.parametrize("after", ["none", "seconds"])
-@pytest.mark.parametrize("a_second", [5, 15, 50])
+@pytest.mark.parametrize(
+    ("at_once", "a_second"),
+    [*product([4, 8], [5, 15, 50]), (1, 5), (1, 15)],
+)
 @pytest.mark.parametrize("kind", [SlidingWindow, FixedWindow, TokenBucket])
-@pytest.mark.parametrize("at_once", [4, 8])
 def test_a_limit_by_the_second_is_used_with_few_refusals(
     kind, a_second, after, at_once
 ):
@@ -123,7 +127,7 @@ def test_a_limit_of_eight_requests_at_once_is_used(at_once, after):
 
 
 @pytest.mark.parametrize("after", [None, 0, 1])
-@pytest.mark.parametrize("at_once", [4, 8, 16])
+@pytest.mark.parametrize("at_once", [1, 4, 8, 16])
 def test_one_refusal_in_a_hundred_for_no_reason_costs_less_than_a_quarter(
     at_once, after
 ):
@@ -136,6 +140,19 @@ def test_one_refusal_in_a_hundred_for_no_reason_costs_less_than_a_quarter(
         ),
     )
     assert min(used) >= 0.75
+
+
+@pytest.mark.parametrize("at_once", [4, 8, 16])
+def test_one_refusal_in_twenty_over_a_long_time_leaves_a_fifth_of_the_pace(at_once):
+    used = shown(
+        "used",
+        (
+            load(Shaky(0.05, seed, 0), at_once, requests=5000, seed=seed).a_second
+            * (LATENCY / at_once)
+            for seed in SEEDS
+        ),
+    )
+    assert min(used) >= 0.2
 
 
 @pytest.mark.parametrize("at_once", [4, 8, 16])
