@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from target_upwell.customers import relations, values
 from target_upwell.customers.names import folded, listed, nearest
-from target_upwell.customers.schema import BILL_TO, PROPERTIES, Kind, check
+from target_upwell.customers.schema import (
+    ADDRESS_MEMBERS,
+    BILL_TO,
+    PROPERTIES,
+    RULE,
+    Kind,
+    check,
+)
 from target_upwell.customers.timestamps import timestamp
 from target_upwell.customers.values import json_value, kind_of, shown, shown_name, text
 from target_upwell.exceptions import Invalid, MappingError
@@ -54,6 +61,15 @@ _Shape = tuple[dict[str, _Rule | None], Sequence[str]]
 """The rule of each name that a record has, if any, and the names that hold its id."""
 
 _BY_FOLDED_NAME = {folded(name): name for name in _RULES}
+_MEMBERS = {
+    name: whole
+    for name, whole in [
+        *((name, "addresses") for name in ADDRESS_MEMBERS),
+        ("dueOption", RULE),
+    ]
+    if name not in _RULES
+}
+"""Members that somebody may take for properties, and the property that holds them."""
 
 
 class CustomerMapping:
@@ -268,8 +284,11 @@ def check_written(
         is_kept = name in key_properties or name.startswith(SINGERS_OWN)
         if is_kept or _target_of(name):
             continue
-        near = nearest(name, _RULES)
-        meant = f"did you mean {' or '.join(map(shown, near))}?" if near else ""
+        near = [
+            f"{shown(one)} in `{_MEMBERS[one]}`" if one in _MEMBERS else shown(one)
+            for one in nearest(name, [*_RULES, *_MEMBERS])
+        ]
+        meant = f"did you mean {' or '.join(near)}?" if near else ""
         raise MappingError(
             f"stream {stream!r}: {shown(name)} in the stream map is not a customer "
             f"property; {meant or 'remove it, or put it under `metadata`'}"

@@ -64,6 +64,8 @@ def kind_of(value: object) -> str:
     for types, kind in _KINDS:
         if isinstance(value, types):
             return kind
+    if callable(value):
+        return "a method without its ()"
     return f"a value of type {type(value).__name__}"
 
 

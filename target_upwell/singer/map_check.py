@@ -109,24 +109,28 @@ def unknown_names(
             if name == "fake":
                 problem = "'fake' needs the package faker, which is not installed"
             elif is_called:
-                problem = f"there is no function {name!r}"
-                problem += _hint(name, callable_names, expression)
+                # All of them: a likely name, such as rand for round, is no likely wish.
+                there_are = ", ".join(sorted(callable_names))
+                problem = f"there is no function {name!r}; there are {there_are}"
+                problem += _place(expression)
             else:
                 column = prop if name == "self" else name
                 problem = f"the stream has no column {column!r}"
                 if name == "self":
                     problem += ", which 'self' stands for"
-                problem += _hint(column, known, expression)
+                problem += _hint(column, known, expression) + _place(expression)
             found[Unknown(name, column, f"{prop}: {problem}")] = None
     return list(found)
 
 
-def _hint(wanted: str, known: list[str], expression: str) -> str:
-    """Return the names that may be meant, and the expression."""
-    hint = _as_column(expression, known) or _meant(wanted, known)
-    if len(expression) > _MAX_CHARACTERS:
-        expression = expression[: _MAX_CHARACTERS - 3] + "..."
-    return f"{hint} (in: {expression})"
+def _hint(wanted: str, columns: Collection[str], expression: str) -> str:
+    """Return how to write what is meant, as far as that can be told."""
+    hint = _as_column(expression, columns)
+    if not hint:
+        hint = _meant(wanted, columns)
+        if expression.strip() == wanted and not hint.endswith("?"):
+            hint += f"; a constant is quoted twice: \"'{wanted}'\""
+    return hint
 
 
 def _meant(wanted: str, known: Collection[str]) -> str:
@@ -135,6 +139,12 @@ def _meant(wanted: str, known: Collection[str]) -> str:
     if near:
         return f"; did you mean {' or '.join(map(repr, near))}?"
     return f"; there are {listed(known)}" if known else ""
+
+
+def _place(expression: str) -> str:
+    if len(expression) > _MAX_CHARACTERS:
+        expression = expression[: _MAX_CHARACTERS - 3] + "..."
+    return f" (in: {expression})"
 
 
 def _as_column(expression: str, columns: Iterable[str]) -> str:

@@ -170,7 +170,9 @@ class StreamMapping:
         elif isinstance(cause, AttributeError | TypeError | NameError):
             words = f": {cause}"
         elif isinstance(cause, AttributeDoesNotExist):
-            words = f": nothing has {cause.attr!r} there; is it null?"
+            words = (
+                f": nothing has {cause.attr!r} there; is it null, or the name wrong?"
+            )
         kind = type(cause).__name__
         return one_line(f"stream map: an expression failed with {kind}{words}{where}")
 

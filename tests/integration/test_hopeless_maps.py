@@ -108,7 +108,19 @@ HOPELESS = {
     ),
     "a function that there is not": (
         {**WHOLE, "metadata": "{'n': len(email)}"},
-        ["metadata: there is no function 'len'"],
+        ["metadata: there is no function 'len'; there are bool, ", ", str (in: "],
+    ),
+    "a constant that is quoted once": (
+        {**WHOLE, "sourceSystem": "TMSEZ"},
+        ["no column 'TMSEZ'", """a constant is quoted twice: "'TMSEZ'" (in"""],
+    ),
+    "a member of an address in the place of a property": (
+        {**WHOLE, "city": "company"},
+        ["'city' in the stream map is not", "did you mean 'city' in `addresses`?"],
+    ),
+    "a member of the rule in the place of a property": (
+        {**WHOLE, "due_option": "number"},
+        ["did you mean 'dueOption' in `customerRule`?"],
     ),
     "itself, of a column that there is not": (
         {**WHOLE, "emailAddress": "self.lower()"},

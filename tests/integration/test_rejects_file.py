@@ -70,7 +70,7 @@ def test_the_file_holds_what_the_tap_sent_and_why_it_was_rejected(
     assert invalid["reason"] == "addresses[0].country: 'Freedonia' is not a country"
     assert failed["reason"] == (
         "stream map: an expression failed with AttributeDoesNotExist: nothing has "
-        "'strip' there; is it null? in name: name.strip()"
+        "'strip' there; is it null, or the name wrong? in name: name.strip()"
     )
     assert (invalid["status"], invalid["code"]) == (None, None)
     assert (invalid["source_system_id"], failed["source_system_id"]) == ("2", None)

@@ -101,6 +101,11 @@ class TestWholeNumber:
             values.whole_number(given)
 
 
+def test_a_method_that_is_not_called_is_told_of():
+    with pytest.raises(Invalid, match=r"^a method without its \(\) is neither text"):
+        values.text("ap@acme.example".lower)
+
+
 class TestEmail:
     @pytest.mark.parametrize("given", ["ap@acme.example", "ä+b@acme", "a@b"])
     def test_with_one_at_sign_passes(self, given):

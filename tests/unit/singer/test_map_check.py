@@ -86,7 +86,7 @@ def test_the_nearest_columns_are_named():
         ),
         (
             "x: the stream has no column 'zzz'; there are 'billing_email', 'company', "
-            "'number', 'tags' (in: zzz)"
+            "'number', 'tags'; a constant is quoted twice: \"'zzz'\" (in: zzz)"
         ),
     ]
 

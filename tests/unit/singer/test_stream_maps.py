@@ -66,7 +66,7 @@ def test_a_record_that_the_filter_leaves_out_is_none():
         ({"metadata": "record['phone']"}, "KeyError in metadata: record['phone']"),
         (
             {"name": "email.first.last"},
-            "nothing has 'first' there; is it null? in name: email.first.last",
+            "there; is it null, or the name wrong? in name: email.first.last",
         ),
         ({"__filter__": "int(email) > 1"}, "ValueError in __filter__: int(email) > 1"),
         # The same expression twice: the first one failed.
