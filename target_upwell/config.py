@@ -193,8 +193,8 @@ class Settings:
     )
     validate_records: bool = _setting(
         "Validate records",
-        "Check each record against the schema of the tap as well. It costs most of "
-        "the CPU time; what goes to Upwell is checked in any case.",
+        "Check each record against the schema of the tap as well; what goes to Upwell "
+        "is checked in any case.",
         default=False,
     )
 

@@ -6,104 +6,73 @@ send, and fetches what a `$ref` names over the network.
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import (
-    Draft4Validator,
-    Draft7Validator,
-    SchemaError,
-    ValidationError,
-)
-from jsonschema.exceptions import best_match
-from jsonschema.validators import extend
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from jsonschema_rs import Draft4Validator, Draft7Validator, ValidationError
 
 from target_upwell.exceptions import Invalid, MappingError
+from target_upwell.printable import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _MAX_DUE_CHARACTERS = 100
 
-_EXACT = Context(prec=1000, traps=[])
-"""Wide enough for a number of a database by the 1e-38 that tap-postgres writes."""
-
-
-def _multiple_of(
-    _validator: Any,  # noqa: ANN401 - untyped in jsonschema
-    due: Decimal | float,
-    value: object,
-    _schema: object,
-) -> Iterator[ValidationError]:
-    """Check without rounding; jsonschema's own fails on tiny or odd divisors."""
-    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
-        return
-    # Not a number where either is none, or where they are too far apart to tell.
-    rest = _EXACT.remainder(_exact(value), _exact(due))
-    if rest.is_finite() and rest:
-        yield ValidationError("it is not a multiple")
-
-
-def _exact(number: Decimal | float) -> Decimal:
-    return Decimal(str(number)).copy_abs()
-
-
-_DRAFTS = [
-    extend(draft, {"multipleOf": _multiple_of})  # type: ignore[no-untyped-call]
-    for draft in (Draft7Validator, Draft4Validator)
-]
+_DRAFTS = (Draft7Validator, Draft4Validator)
 """What a schema may be; taps of databases write `"exclusiveMaximum": true`."""
-
-
-def _is_valid(schema: Mapping[str, Any], draft: Any) -> bool:  # noqa: ANN401 - likewise
-    try:
-        draft.check_schema(schema)
-    except (SchemaError, ArithmeticError, RecursionError):
-        return False
-    return True
 
 
 class TapSchema:
     """Checks the records of one stream."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any]) -> None:
         """Check the schema itself.
 
         Raises:
             MappingError: If no record can be checked by it.
         """
-        drafts = (draft for draft in _DRAFTS if _is_valid(schema, draft))
-        draft = next(drafts, None)
-        if draft is None:
-            raise MappingError(
-                "validate_records: the tap's SCHEMA is not a valid JSON schema, so "
-                "that no record can be checked by it"
-            )
-        # A registry of its own, so that nothing is fetched.
-        self._validator = draft(schema, registry=Registry())
+        self._schema = schema
+        problems = []
+        for draft in _DRAFTS:
+            try:
+                self._validator = draft(
+                    schema, validate_formats=False, retriever=_not_fetched
+                )
+            except ValidationError as error:
+                problems.append(error.message)
+            except ValueError as error:
+                problems.append(str(error))
+            else:
+                return
+        raise MappingError(
+            "validate_records: no record can be checked by the tap's SCHEMA: "
+            + one_line(problems[0])
+        )
 
     def check(self, record: Mapping[str, Any]) -> None:
         """Check a record.
 
         Raises:
             Invalid: If it does not fit; the reason quotes no value of it.
-            MappingError: If the schema refers to what is not there.
         """
         try:
-            error = best_match(self._validator.iter_errors(record))
-        except Unresolvable as unresolvable:
-            reference = str(unresolvable.ref)[:_MAX_DUE_CHARACTERS]
-            raise MappingError(
-                f"validate_records: the tap's SCHEMA refers to {reference!r}, which it "
-                "does not hold, so that no record can be checked by it"
-            ) from None
-        except RecursionError:
-            raise Invalid("the record: it is nested too deeply to be checked") from None
+            error = next(self._validator.iter_errors(record), None)
+        except ValueError:
+            # Half a surrogate pair, say.
+            raise Invalid("the record: it holds what no schema can check") from None
         if error:
-            path = ".".join(map(str, error.absolute_path)) or "the record"
-            due = str(error.validator_value)[:_MAX_DUE_CHARACTERS]
+            path = ".".join(map(str, error.instance_path)) or "the record"
+            due: Any = self._schema
+            try:
+                for step in error.schema_path:
+                    due = due[step]
+            except (LookupError, TypeError):
+                due = "not met"  # the path is that of an inner schema with an `$id`
             raise Invalid(
-                f"{path}: does not fit the tap's schema: {error.validator} is {due}"
+                f"{path}: does not fit the tap's schema: {error.schema_path[-1]} is "
+                f"{str(due)[:_MAX_DUE_CHARACTERS]}"
             )
+
+
+def _not_fetched(_uri: str) -> None:
+    raise ValueError("it is not in the SCHEMA, and nothing is fetched")

@@ -56,5 +56,5 @@ def test_a_reference_that_leads_nowhere_ends_the_run_in_one_line(account):
     result = run_target(account, messages, validate_records=True)
     assert result.code == 1
     (line,) = result.errors
-    assert "refers to '/definitions/none'" in line
+    assert "'/definitions/none' does not exist" in line
     assert result.states == []

@@ -30,10 +30,8 @@ def schema(**limit):
         (2, 3, False),
         (2, -4, True),
         (2, float("nan"), True),
-        (2, Decimal("Infinity"), True),
         (2, True, True),
         (2, "3", True),
-        (float("nan"), 3, True),
     ],
     ids=str,
 )
@@ -52,7 +50,7 @@ def test_a_multiple_is_told_exactly(due, value, fits):
     ids=str,
 )
 def test_a_schema_that_is_none_is_refused_at_once(broken):
-    with pytest.raises(MappingError, match="not a valid JSON schema"):
+    with pytest.raises(MappingError, match="checked by the tap's SCHEMA: "):
         schema(**broken)
 
 
@@ -72,9 +70,9 @@ def test_a_reference_that_leads_nowhere_is_named_and_nothing_is_fetched(referenc
         server.bind(("127.0.0.1", 0))
         server.listen()
         server.setblocking(False)
-        tap_schema = schema(**{"$ref": reference.format(port=server.getsockname()[1])})
-        with pytest.raises(MappingError, match="refers to"):
-            tap_schema.check({"limit": 1})
+        reference = reference.format(port=server.getsockname()[1])
+        with pytest.raises(MappingError, match=r"SCHEMA: .*(none|other|127.0.0.1)"):
+            schema(**{"$ref": reference})
         with pytest.raises(BlockingIOError):
             server.accept()
 
@@ -88,6 +86,28 @@ def test_a_record_that_does_not_fit_is_told_by_its_path_without_its_value():
 
 
 def test_a_schema_that_refers_to_itself_ends():
-    tap_schema = schema(**{"$ref": "#/properties/limit"})
-    with pytest.raises(Invalid, match="nested too deeply"):
-        tap_schema.check({"limit": 1})
+    schema(**{"$ref": "#/properties/limit"}).check({"limit": 1})
+
+
+def test_a_limit_of_a_schema_within_that_has_an_id_is_named():
+    inner = {"$id": "inner.json", "type": "integer"}
+    whole = {
+        "$id": "https://tap.example/schema",
+        "definitions": {"inner": inner},
+        "properties": {"limit": {"$ref": "inner.json"}},
+    }
+    with pytest.raises(Invalid, match=r"^limit: .*schema: type is not met$"):
+        TapSchema(whole).check({"limit": "Zebediah Quimby"})
+
+
+def test_a_pattern_that_takes_for_ever_is_not_fitted():
+    hopeless = schema(pattern=r"^(a+)+\1$(?=b)")
+    with pytest.raises(Invalid, match=r"^limit: .*schema: pattern is "):
+        hopeless.check({"limit": "a" * 50 + "b"})
+
+
+@pytest.mark.parametrize("text", ["\ud800", "Zebediah \udfff"])
+def test_text_that_is_not_unicode_is_the_fault_of_its_record(text):
+    with pytest.raises(Invalid, match="holds what no schema can check") as invalid:
+        schema(pattern="^x").check({"limit": text})
+    assert "Zebediah" not in str(invalid.value)
