@@ -72,7 +72,8 @@ def read_update(resource: Resource, key: SourceKey, reply: bytes) -> Update:
     """Return what an update of the record with this key touched.
 
     Raises:
-        NotJSON: If the reply is not what an update replies, or shows another record.
+        NotJSON: If the reply is not what an update replies, or shows another record;
+            not if case alone tells their source keys apart.
     """
     update = resource.update
     fields: list[tuple[Any, ...]] = [(update.endpoint.reply, _Touched | None)]
@@ -81,13 +82,17 @@ def read_update(resource: Resource, key: SourceKey, reply: bytes) -> Update:
     content = json_codec.decode_as(_reply(*fields), reply)
     touched, *related = (getattr(content, name) for name, *_ in fields)
     record = _returned(resource, touched.returning) if touched else None
-    if record and resource.key_of(record) != key:
+    if record and _folded(resource.key_of(record)) != _folded(key):
         raise NotJSON("it shows another record than was sent")
     return Update(
         touched.affectedRows if touched else 0,
         sum(one.affectedRows for one in related if one),
         record,
     )
+
+
+def _folded(key: SourceKey) -> list[str]:
+    return [str(one).casefold() for one in key]
 
 
 def _returned(resource: Resource, returning: Raw) -> Record | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from target_upwell.customers.schema import CUSTOMERS, NAME
@@ -355,8 +354,7 @@ class _BatchLoad:
         """
         updated = self._parts.updates.run(entry.key, change.columns)
         refusal = updated.refusal
-        is_reached = updated.changes or (refusal and refusal.status != HTTPStatus.OK)
-        if not is_reached:
+        if not updated.is_reached:
             refusal = entry.hidden or refusal
         if refusal:
             self._refuse(entry, refusal)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from target_upwell.delivery.outcomes import DriftEntry
 from target_upwell.exceptions import Refusal, Refused, RetriesExhausted, TooLarge
+from target_upwell.printable import one_id
 from target_upwell.upsert.equality import agree, same
 
 if TYPE_CHECKING:
@@ -40,11 +41,13 @@ class Updated:
         left_out: Differences in columns that stay: they can't be updated, or Upwell
             keeps them in a form of its own.
         refusal: Why nothing was updated, if Upwell refused it.
+        is_reached: Whether Upwell has the record, as far as the update tells.
     """
 
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     left_out: list[DriftEntry] = field(default_factory=list)
     refusal: Refusal | None = None
+    is_reached: bool = True
 
 
 @dataclass(eq=False)
@@ -65,6 +68,7 @@ class Updates:
         while True:
             self._leave_out(key, updated)
             if not updated.changes:
+                updated.is_reached = False
                 return updated
             own, related = _worded(updated.changes)
             try:
@@ -93,9 +97,18 @@ class Updates:
         # The two parts are separate mutations, and each counts its own rows.
         if own and not touched.rows:
             words = "it exists in Upwell, but this API key can't see it"
-            return Updated({}, updated.left_out, Refusal(HTTPStatus.OK, "", words))
+            refusal = Refusal(HTTPStatus.OK, "", words)
+            return Updated({}, updated.left_out, refusal, is_reached=False)
         self.refusals.accepted()
         if own and touched.record:
+            reached = self.resource.key_of(touched.record)
+            if reached != key:
+                words = (
+                    f"it was updated as {' '.join(map(one_id, reached))}, which to "
+                    "Upwell is the same source key; spell it so in the stream map"
+                )
+                refusal = Refusal(HTTPStatus.OK, "", words)
+                return Updated({}, updated.left_out, refusal)
             self._compare(key, touched.record, updated)
         row = self.resource.update.related
         if row and related and not touched.related:

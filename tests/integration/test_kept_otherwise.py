@@ -70,6 +70,13 @@ def test_an_answer_that_does_not_show_the_customer_says_nothing(update, returnin
     assert updated == Updated({"name": ("B", "Bend")})
 
 
+def test_an_update_that_reaches_another_source_key_is_no_success(update):
+    shown = {**CUSTOMER, "name": "Bend", "sourceSystem": "s"}
+    updated = update({"name": (None, "Bend")}, shown)
+    assert (updated.changes, updated.is_reached) == ({}, True)
+    assert "it was updated as s 1, which to Upwell is the same" in str(updated.refusal)
+
+
 def test_a_rule_is_not_judged_by_a_reply_that_may_be_older(update):
     shown = {**CUSTOMER, "name": "Bend", "customerRule": {"dueOption": 30, "id": "r"}}
     columns = {"name": ("B", "Bend"), "customerRule.dueOption": (30, 45)}
