@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -32,6 +32,8 @@ _UNREADABLE = (
     RecursionError,
     ArithmeticError,
 )
+
+_dumps = partial(simplejson.dumps, separators=(",", ":"), allow_nan=True)
 
 _one_at_a_time = threading.Lock()
 """While msgspec learns a type, another thread that uses it crashes the process."""
@@ -114,9 +116,13 @@ def encode(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def encode_leniently(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Encode what `decode` returned as it was, NaN and lone surrogates included."""
-    text: str = simplejson.dumps(value, separators=(",", ":"), allow_nan=True)
-    return text.encode()
+    """Encode what `decode` returned as it was, NaN and lone surrogates included.
+
+    A person may read and edit it, so letters of any script stay. With characters that
+    nobody sees, half of a surrogate pair among them, all but ASCII is escaped.
+    """
+    text = _dumps(value, ensure_ascii=False)
+    return (text if text.isprintable() else _dumps(value)).encode()
 
 
 class _State(msgspec.Struct):

@@ -47,6 +47,19 @@ def test_what_taps_write_although_it_is_no_json_is_read_and_written_back(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Müller & Søn «Ромашка» 東京", "Müller & Søn «Ромашка» 東京"),
+        ("ü\u200b", r"\u00fc\u200b"),
+        ("ü\u009b31m", r"\u00fc\u009b31m"),
+        ("ü\ud800", r"\u00fc\ud800"),
+    ],
+)
+def test_letters_stay_as_they_are_where_a_person_may_edit_them(text, written):
+    assert json_codec.encode_leniently([text]) == f'["{written}"]'.encode()
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (b'{"name": "secret', "column 10"),
