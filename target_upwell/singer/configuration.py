@@ -12,7 +12,6 @@ from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,15 +159,12 @@ def _typed(value: Any, definition: Mapping[str, Any]) -> Any:  # noqa: ANN401 - 
 def dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a `.env` file; none if there is no such file."""
     try:
-        text = path.read_text("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):
-        return {}
+        found = dotenv_values(path, encoding="utf-8-sig")
     except UnicodeDecodeError:
         why = "it is not UTF-8; save it as UTF-8"
     except OSError as error:
         why = f"it can't be read: {error.strerror}"
     else:
-        found = dotenv_values(stream=StringIO(text))
         return {name: value for name, value in found.items() if value is not None}
     raise ConfigurationError([f"{path}: {why}"])
 
