@@ -39,13 +39,13 @@ class TapSchema:
                     schema, validate_formats=False, retriever=_not_fetched
                 )
             except ValidationError as error:
-                problems.append(error.message)
+                problems.append(f"{_path(error)}: {error.message}".removeprefix(": "))
             except ValueError as error:
                 problems.append(str(error))
             else:
                 return
         raise MappingError(
-            "validate_records: no record can be checked by the tap's SCHEMA: "
+            "validate_records: the tap's SCHEMA is not a valid JSON schema: "
             + one_line(problems[0])
         )
 
@@ -61,7 +61,6 @@ class TapSchema:
             # Half a surrogate pair, say.
             raise Invalid("the record: it holds what no schema can check") from None
         if error:
-            path = ".".join(map(str, error.instance_path)) or "the record"
             due: Any = self._schema
             try:
                 for step in error.schema_path:
@@ -69,9 +68,13 @@ class TapSchema:
             except (LookupError, TypeError):
                 due = "not met"  # the path is that of an inner schema with an `$id`
             raise Invalid(
-                f"{path}: does not fit the tap's schema: {error.schema_path[-1]} is "
-                f"{str(due)[:_MAX_DUE_CHARACTERS]}"
+                f"{_path(error) or 'the record'}: does not fit the tap's schema: "
+                f"{error.schema_path[-1]} is {str(due)[:_MAX_DUE_CHARACTERS]}"
             )
+
+
+def _path(error: ValidationError) -> str:
+    return ".".join(map(str, error.instance_path))
 
 
 def _not_fetched(_uri: str) -> None:

@@ -32,12 +32,10 @@ class Unknown(NamedTuple):
     """A name in an expression that nothing goes by.
 
     Attributes:
-        name: The name.
         column: The column that it asks for, or None if no record can have it.
         problem: What is wrong with it and what it may stand for, for a person.
     """
 
-    name: str
     column: str | None
     problem: str
 
@@ -119,7 +117,7 @@ def unknown_names(
                 if name == "self":
                     problem += ", which 'self' stands for"
                 problem += _hint(column, known, expression) + _place(expression)
-            found[Unknown(name, column, f"{prop}: {problem}")] = None
+            found[Unknown(column, f"{prop}: {problem}")] = None
     return list(found)
 
 
@@ -209,10 +207,11 @@ def _parsed(name: str, expression: str, columns: Iterable[str]) -> ast.Module:
     try:
         tree = ast.parse(expression)
     except SyntaxError as error:
-        at = _position(expression, error)
+        line = error.text or expression
+        at = max((error.offset or 1) - 1, 0)
         raise MappingError(
             f"{name}: the expression is not valid: {error.msg}, here: "
-            f"{expression[:at].strip()} >>> {expression[at:].strip()}".rstrip()
+            f"{line[:at].strip()} >>> {line[at:].strip()}".rstrip()
             + _as_column(expression, columns)
         ) from None
     except (ValueError, RecursionError, MemoryError):
@@ -221,13 +220,6 @@ def _parsed(name: str, expression: str, columns: Iterable[str]) -> ast.Module:
         what = "not a single expression" if tree.body else "empty; __NULL__ removes it"
         raise MappingError(f"{name}: the expression is {what}")
     return tree
-
-
-def _position(expression: str, error: SyntaxError) -> int:
-    """Return where in an expression Python stopped, in characters."""
-    lines = expression.splitlines(keepends=True)
-    before = sum(len(line) for line in lines[: (error.lineno or 1) - 1])
-    return before + max((error.offset or 1) - 1, 0)
 
 
 def _names(tree: ast.AST) -> Iterator[tuple[str, bool]]:

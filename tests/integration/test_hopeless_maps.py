@@ -342,7 +342,11 @@ def test_removing_all_streams_ends_the_run_too(shared_sandbox, source):
 @pytest.mark.parametrize(
     ("properties", "settings", "words"),
     [
-        ({"type": 5}, {"validate_records": True}, "SCHEMA is not a valid JSON schema"),
+        (
+            {"type": 5},
+            {"validate_records": True},
+            "SCHEMA is not a valid JSON schema: properties.company.type: 5",
+        ),
         (
             "text",
             {"flattening_enabled": True, "flattening_max_depth": 2},

@@ -50,7 +50,7 @@ def test_a_multiple_is_told_exactly(due, value, fits):
     ids=str,
 )
 def test_a_schema_that_is_none_is_refused_at_once(broken):
-    with pytest.raises(MappingError, match="checked by the tap's SCHEMA: "):
+    with pytest.raises(MappingError, match="not a valid JSON schema: "):
         schema(**broken)
 
 
@@ -71,7 +71,7 @@ def test_a_reference_that_leads_nowhere_is_named_and_nothing_is_fetched(referenc
         server.listen()
         server.setblocking(False)
         reference = reference.format(port=server.getsockname()[1])
-        with pytest.raises(MappingError, match=r"SCHEMA: .*(none|other|127.0.0.1)"):
+        with pytest.raises(MappingError, match=r"schema: .*(none|other|127.0.0.1)"):
             schema(**{"$ref": reference})
         with pytest.raises(BlockingIOError):
             server.accept()
