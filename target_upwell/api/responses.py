@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from html.entities import html5
 from http.client import responses
 from typing import Any
 
 from target_upwell import json_codec
 from target_upwell.exceptions import NotJSON, Refusal
 from target_upwell.printable import MOST_CHARACTERS, MOST_ID_CHARACTERS, one_line
+
+MOST_REFUSAL_BYTES = 1024 * 1024
+"""Of a body that is read for its words; what is larger has none, and takes long."""
 
 
 class Meaning(Enum):
@@ -95,15 +99,23 @@ def _row(status: int) -> tuple[Meaning, str]:
 
 
 def spellings(secret: str) -> re.Pattern[str]:
-    r"""Return a pattern that finds a secret however JSON or an address escapes it.
+    r"""Return a pattern that finds a secret however it is escaped.
 
-    A server may quote what it does not like in JSON within JSON: `\/` is a `/`.
+    A server may quote what it does not like in JSON within JSON, in an address or on a
+    page: `\/`, `%2F` and `&#x2F;` are a `/`.
     """
-    return re.compile(
-        "".join(
-            rf"(?:\\{{0,8}}{re.escape(c)}|(?i:\\{{1,8}}u{ord(c):04x}|%{ord(c):02x}))"
-            for c in secret
-        )
+    names: dict[str, list[str]] = {}
+    for name, characters in html5.items():
+        names.setdefault(characters, []).append(name)
+    return re.compile("".join(_spelled(c, names.get(c, [])) for c in secret))
+
+
+def _spelled(character: str, names: list[str]) -> str:
+    number = ord(character)
+    entity = "|".join([f"#0*{number};", f"#x0*{number:x};", *names])
+    return (
+        rf"(?:\\{{0,8}}{re.escape(character)}|(?i:\\{{1,8}}(?:u{number:04x}|x{number:02x})"
+        rf"|%(?:25){{0,8}}{number:02x}|&(?:amp;){{0,8}}(?:{entity})))"
     )
 
 
@@ -126,7 +138,7 @@ def read_refusal(status: int, body: bytes, secret: re.Pattern[str]) -> Refusal:
 def _parts(body: bytes) -> tuple[str, str, int | None]:
     """Return the code, the words and the row of a refusal, as far as it has them."""
     try:
-        content = json_codec.decode(body)
+        content = json_codec.decode(body) if len(body) <= MOST_REFUSAL_BYTES else None
     except NotJSON:
         content = None
     if not isinstance(content, dict):

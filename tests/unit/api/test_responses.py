@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import pytest
 
 from target_upwell.api.responses import (
+    MOST_REFUSAL_BYTES,
     Meaning,
     meaning_of,
     read_refusal,
@@ -210,6 +212,13 @@ def escaped(text):
         escaped(KEY),
         KEY.replace("<", "\\u003c").replace(">", "\\u003E"),
         "k%2f%3Ce%22y%3E%e91",
+        "k%252f%253Ce%2522y%253E%25e91",
+        KEY.replace("/", "\\x2F").replace("<", "\\x3c"),
+        html.escape(KEY),
+        html.escape(html.escape(KEY)),
+        "".join(f"&#{ord(c)};" for c in KEY),
+        "".join(f"&#x{ord(c):04X};" for c in KEY),
+        KEY.replace("/", "&sol;").replace("\u00e9", "&eacute;"),
     ],
 )
 @pytest.mark.parametrize(
@@ -227,7 +236,7 @@ def test_a_secret_is_masked_however_it_is_escaped(content, quoted):
     refusal = read_refusal(400, inside.encode(), spellings(KEY))
     assert "***" in str(refusal)
     assert quoted not in str(refusal)
-    for part in ("k/", 'e"y', "003", "%2"):
+    for part in ("k/", 'e"y', "003", "%2", "e&quot"):
         assert part not in str(refusal)
 
 
@@ -239,6 +248,11 @@ def test_a_secret_becomes_three_stars():
 def test_masking_takes_no_longer_for_a_text_of_backslashes():
     text = body(error="\\" * 200_000)
     assert read_refusal(400, text, spellings("a\\b\\c")).message
+
+
+def test_an_answer_of_a_megabyte_has_no_words():
+    text = body(error="Uniqueness violation. " + "x" * MOST_REFUSAL_BYTES)
+    assert read_refusal(400, text, NO_SECRET).message == "Bad Request"
 
 
 def test_a_code_from_outside_is_short_and_printable():
