@@ -83,8 +83,8 @@ _ALIASES = {
     "TZ": "United Republic of Tanzania",
     "UM": "US Minor Outlying Islands",
     "US": (
-        "US of A, United States of America, Estados Unidos de América, EEUU, "
-        "EE UU, EUA, EU de América, Estados Unidos da América, États-Unis d'Amérique, "
+        "US of A, United States of America, Estados Unidos de América, EEUU, EUA, "
+        "EU de América, Estados Unidos da América, États-Unis d'Amérique, "
         "Vereinigte Staaten von Amerika, Verenigde Staten van Amerika, "
         "Stati Uniti d'America, Stany Zjednoczone Ameryki, Spojené státy americké"
     ),
@@ -176,16 +176,11 @@ def _codes() -> dict[str, str]:
     territories: Any = Locale("en").territories
     known = {code for code in territories if code.isalpha() and code not in _NOT_ISO}
     aliases: Any = get_global("territory_aliases")
-    longer: dict[str, str] = {
-        code: current[0]
-        for code, current in aliases.items()
-        if code.isalpha() and len(code) == len("USA") and len(current) == 1
-    }
-    longer["XKX"] = "XK"
-    return {
-        **{code: code for code in known},
-        **{code: current for code, current in longer.items() if current in known},
-    }
+    codes: dict[str, str] = {code: code for code in known} | {"XKX": "XK"}
+    for code, current in aliases.items():
+        if code.isalpha() and len(code) == len("USA") and len(current) == 1:
+            codes[code] = current[0]
+    return {code: current for code, current in codes.items() if current in known}
 
 
 @lru_cache(maxsize=1)

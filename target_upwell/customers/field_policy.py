@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from target_upwell.customers.names import nearest
+from target_upwell.customers.names import meant
 from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT, PROPERTIES
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ def problems(
         yield f"field_policy: {BILL_TO!r} and {PARENT!r} are one property; keep one"
     for name, policy in field_policy.items():
         if name not in _READABLE:
-            near = nearest(name, _READABLE)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield f"field_policy: {name[:40]!r} is not a customer property{hint}"
+            hint = meant(name, _READABLE) or "remove it"
+            yield f"field_policy: {name[:40]!r} is not a customer property; {hint}"
         elif name in CUSTOMERS.key:
             yield f"field_policy: {name!r} identifies a customer and is never updated"
         elif policy == "fill_if_empty" and not _READABLE[name]:

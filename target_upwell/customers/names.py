@@ -41,6 +41,12 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     return [by_folded[other] for other in near[:_NEAREST]]
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return the question whether the nearest names were meant; "" if none is near."""
+    near = nearest(name, known)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
 def listed(names: Iterable[str]) -> str:
     """Return names as a list for a person: the first few, and how many more."""
     return few([shown(name) for name in sorted(names)])

@@ -11,7 +11,7 @@ import keyword
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from target_upwell.customers.names import listed, nearest
+from target_upwell.customers.names import listed, meant, nearest
 from target_upwell.exceptions import MappingError
 
 if TYPE_CHECKING:
@@ -133,9 +133,8 @@ def _hint(wanted: str, columns: Collection[str], expression: str) -> str:
 
 def _meant(wanted: str, known: Collection[str]) -> str:
     """Return the names that may be meant, or else those that there are."""
-    near = nearest(wanted, known)
-    if near:
-        return f"; did you mean {' or '.join(map(repr, near))}?"
+    if question := meant(wanted, known):
+        return f"; {question}"
     return f"; there are {listed(known)}" if known else ""
 
 
@@ -190,11 +189,11 @@ def why_unknown(
         hint = f"did you mean {wanted!r}?" if near else f"it has to be {wanted!r}"
         return f"stream {stream!r}: its alias is {alias!r}; {hint}"
     streams = list(arrived)
-    meant = nearest(stream, unmatched(stream_maps, streams))
-    if meant:
+    near = nearest(stream, unmatched(stream_maps, streams))
+    if near:
         return (
             f"stream {stream!r} is not named {wanted!r}: `stream_maps` has "
-            f"{meant[0]!r}, which no stream is named; these arrived: {listed(streams)}"
+            f"{near[0]!r}, which no stream is named; these arrived: {listed(streams)}"
         )
     return (
         f"stream {stream!r} is not named {wanted!r}; alias it in stream_maps, "
