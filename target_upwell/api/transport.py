@@ -49,8 +49,7 @@ if TYPE_CHECKING:
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
 """Of a body, as it travels and unpacked: 200 customers have 160 kB each."""
 
-_CHUNK_BYTES = 16 * 1024
-"""What is read at once unpacks to a thousand times as much, at the worst."""
+_TOO_LONG = f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
 _INTERIM, _SUCCESS = 1, 2  # first digits of a status
 
 
@@ -221,7 +220,9 @@ class _Reader(io.RawIOBase):
         self._sock.settimeout(_left(self._ends))
         number = self._file.readinto(buffer) or 0
         # Not only where a body is read: `http.client` takes -1 for a chunk's length.
-        self._room = _room_left(self._room, number)
+        self._room -= number
+        if self._room < 0:
+            raise AmbiguousOutcome(_TOO_LONG)
         # What follows is the handshake, where this is a proxy's answer.
         self._sock.settimeout(_left(self._ends))
         return number
@@ -231,26 +232,15 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-def _room_left(room: int, size: int) -> int:
-    """Return how many bytes of an answer may still come, or end the exchange."""
-    if size > room:
-        raise AmbiguousOutcome(
-            f"an answer of more than {MOST_ANSWER_BYTES // 1024**2} MB"
-        )
-    return room - size
-
-
 def _content(response: BaseHTTPResponse) -> bytes:
     """Read a body and unpack it, both within bounds."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip"}:
         raise AmbiguousOutcome("an answer that is packed in another way than asked for")
-    parts: list[bytes] = []
-    room = MOST_ANSWER_BYTES
-    while part := response.read(_CHUNK_BYTES, decode_content=True):
-        room = _room_left(room, len(part))
-        parts.append(part)
-    return b"".join(parts)
+    content = response.read(MOST_ANSWER_BYTES + 1, decode_content=True)
+    if len(content) > MOST_ANSWER_BYTES:
+        raise AmbiguousOutcome(_TOO_LONG)
+    return content
 
 
 _Kind = type[Exception] | tuple[type[Exception], ...]
