@@ -39,6 +39,8 @@ from target_upwell.singer.stream_maps import StreamMapping, stream_mappings
 from target_upwell.sinks import STREAM, CustomersSink, CustomersStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from singer_sdk.plugin_base import _ConfigInput
 
     from target_upwell.resource import SourceKey
@@ -47,6 +49,9 @@ logger = logging.getLogger("target-upwell")
 
 GRACE_SECONDS = 10.0
 """How long a signal lets requests under way go on."""
+
+_Way = tuple[StreamMapping, CustomersStream]
+"""From a source stream by one of its stream maps to customers."""
 
 
 class TargetUpwell(ConfiguredTarget):
@@ -73,7 +78,7 @@ class TargetUpwell(ConfiguredTarget):
         self.max_parallelism = 1
         self._sink: CustomersSink | None = None
         self._schemas: dict[str, dict[str, Any]] = {}
-        self._streams: dict[str, list[tuple[StreamMapping, CustomersStream]]] = {}
+        self._streams: dict[str, list[_Way]] = {}
         self._unmapped_told: set[str] = set()
         self._collisions = Collisions()
         self._full_tables = FullTables(self.initialized_at / 1000)
@@ -180,7 +185,7 @@ class TargetUpwell(ConfiguredTarget):
                 self.settings, source, schema, keys, self._collisions
             )
             if source.stream not in self._streams:
-                self._warn_unmapped(stream.mapping.unmapped_properties)
+                self._warn_unmapped([(mapping, stream)])
         except MappingError as error:
             name = source.stream
             place = "" if name == STREAM else f" (the tap's stream {name!r})"
@@ -279,7 +284,7 @@ class TargetUpwell(ConfiguredTarget):
             self._sink.shape()
         super().process_endofpipe()
         mappings = [stream.mapping for _, stream in ways]
-        self._warn_unmapped({n for one in mappings for n in one.unmapped_properties})
+        self._warn_unmapped(ways)
         self._warn_merged({k: v for m in mappings for k, v in m.merged_ids.items()})
         self._warn_collided()
         self.parts.finish(self._why_incomplete())
@@ -294,9 +299,14 @@ class TargetUpwell(ConfiguredTarget):
         reasons = map(self._full_tables.why_incomplete, led_here)
         return next(filter(None, reasons), "")
 
-    def _warn_unmapped(self, names: set[str]) -> None:
-        """Name properties that are dropped: at a stream's SCHEMA, and at the end."""
-        new = names - self._unmapped_told
+    def _warn_unmapped(self, ways: Iterable[_Way]) -> None:
+        """Name what is dropped and in no expression: at the SCHEMA and at the end."""
+        new = {
+            name
+            for mapping, stream in ways
+            for name in stream.mapping.unmapped_properties - self._unmapped_told
+            if not mapping.uses(name)
+        }
         if self.settings.unmapped_properties != "ignore" or not new:
             return
         self._unmapped_told |= new

@@ -7,6 +7,7 @@ its rejects are written back with. Knows nothing of sinks or of customers.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from simpleeval import AttributeDoesNotExist, NameNotDefined
@@ -144,6 +145,11 @@ class StreamMapping:
         self._records_asked += 1
         if self._records_asked == FIRST_RECORDS:
             self.check()
+
+    def uses(self, column: str) -> bool:
+        """Return whether an expression names a column."""
+        word = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)")
+        return any(map(word.search, self._expressions.values()))
 
     def name(self, record: Mapping[str, Any]) -> str:
         """Return how to name a record to a person: by its key in the source."""

@@ -305,9 +305,11 @@ def test_columns_that_match_nothing_are_removed_as_the_warning_says(
             shared_sandbox, STREAM, source_system=source, stream_maps=maps
         ).warnings
 
+    # The column that becomes the name is not lost.
     (line,) = warnings()
-    assert "dropped: 'company', 'email'; map them, remove them with __NULL__" in line
-    assert warnings(company="__NULL__", email="__NULL__") == []
+    assert "are dropped: 'email'; map them, remove them with __NULL__" in line
+    assert warnings(email="__NULL__") == []
+    assert warnings(metadata="{'mail': record.get('email')}") == []
 
 
 def test_a_property_of_ones_own_may_go_under_metadata(shared_sandbox, source):
