@@ -70,14 +70,9 @@ class Scheduler:
     ) -> None:
         """Deliver nothing yet.
 
-        Args:
-            load: Loads a batch; whatever happens, returns how far it came.
-            recorder: Keeps what came of batches.
-            write: Writes one STATE out, wholly.
-            signals: Tells of a signal, and wakes the reader after a failure.
-            stop: Set at the first failure, so that no request begins any more.
-            parallel: Requests under way at once, at most.
-            clock: Seconds.
+        Whatever happens, `load` returns how far a batch came; `write` writes one STATE
+        wholly; `stop` is set at the first failure, so that no request begins any more;
+        `parallel` requests are under way at once, at most.
         """
         self._load = load
         self._recorder = recorder

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.lookups import Lookups
-    from target_upwell.upsert.parents import Link, Waiting
+    from target_upwell.upsert.parents import Waiting
     from target_upwell.upsert.plan import Entry
     from target_upwell.upsert.updates import Updates
 
@@ -89,16 +89,16 @@ class Links:
             if parent is not None and parent in customers:
                 self._link(entry, customers[parent]["id"])
         ids = {key: customer["id"] for key, customer in customers.items()}
-        due = self.parents.links_to(ids, parents)
+        due = self.parents.children_of(ids, parents)
         # A few at a time: each task waits for all its children.
         size = self.settings.max_parallel_requests
         groups = (due[start : start + size] for start in range(0, len(due), size))
         return [
             Task(
-                partial(self._set_all, links),
-                {held_key(CUSTOMERS.name, link.child) for link in links},
+                partial(self._set_all, children, ids),
+                {held_key(CUSTOMERS.name, child) for child in children},
             )
-            for links in groups
+            for children in groups
         ]
 
     def present(self, entry: Entry, outcomes: Outcomes) -> None:
@@ -179,15 +179,17 @@ class Links:
         set_parent(entry, parent_id)
         self.parents.resolve(entry.key)
 
-    def _set_all(self, links: Sequence[Link]) -> Loaded:
-        """Set links, as far as they are still what the children ask for."""
+    def _set_all(
+        self, children: Sequence[SourceKey], ids: Mapping[SourceKey, str]
+    ) -> Loaded:
+        """Set the links of children that still wait for one of these parents."""
         loaded = Loaded()
-        before = self.waiting(link.child for link in links)
+        before = self.waiting(children)
         try:
             self.writers.in_parallel(
-                partial(self._set, link, before[link.child], loaded.outcomes)
-                for link in links
-                if link.child in before and before[link.child].parent == link.parent
+                partial(self._set, child, waiting, ids[waiting.parent], loaded.outcomes)
+                for child, waiting in before.items()
+                if waiting.parent in ids
             )
         except Exception as error:  # noqa: BLE001 - returned with what was done
             loaded.failure = error
@@ -195,19 +197,20 @@ class Links:
         self.settle(before, before, loaded)
         return loaded
 
-    def _set(self, link: Link, waiting: Waiting, outcomes: Outcomes) -> None:
-        if waiting.held != link.parent_id:
-            change = {PARENT: (waiting.held, link.parent_id)}
-            updated = self.updates.run(link.child, change)
+    def _set(
+        self, child: SourceKey, waiting: Waiting, parent_id: str, outcomes: Outcomes
+    ) -> None:
+        if waiting.held != parent_id:
+            updated = self.updates.run(child, {PARENT: (waiting.held, parent_id)})
             if updated.changes:
                 outcomes.counted.append(
-                    Counted(link.child, Outcome.UPDATED, 0, waiting.id, updated.changes)
+                    Counted(child, Outcome.UPDATED, 0, waiting.id, updated.changes)
                 )
             else:
                 why = f"{PARENT} can't be updated by this API key"
                 why = str(updated.refusal) if updated.refusal else why
-                outcomes.drift.append(_orphan(link.child, waiting, why))
-        self.parents.resolve(link.child)
+                outcomes.drift.append(_orphan(child, waiting, why))
+        self.parents.resolve(child)
 
 
 def _orphan(child: SourceKey, waiting: Waiting, why: str = "") -> DriftEntry:

@@ -33,14 +33,6 @@ class Waiting(NamedTuple):
     id: str | None = None
 
 
-class Link(NamedTuple):
-    """A link that can be set, now that the parent's id is known."""
-
-    child: SourceKey
-    parent: SourceKey
-    parent_id: str
-
-
 class PendingParents:
     """Waiting children, the parents that they wait for, and the parents known.
 
@@ -99,22 +91,22 @@ class PendingParents:
         with self._lock:
             return self._waiting.get(child)
 
-    def links_to(
-        self, customers: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
-    ) -> list[Link]:
-        """Return the links to customers that exist; the children wait until resolved.
+    def children_of(
+        self, ids: Mapping[SourceKey, str], parents: Collection[SourceKey] = ()
+    ) -> list[SourceKey]:
+        """Return the children of customers that exist; they wait until resolved.
 
         The ids of parents are kept, those that were looked up as such included.
         """
-        due: list[Link] = []
+        due: list[SourceKey] = []
         with self._lock:
-            for key, upwell_id in customers.items():
+            for key, upwell_id in ids.items():
                 children = self._children.get(key, ())
                 if children or key in parents:
                     self._known[key] = upwell_id
                 if len(self._known) > MOST_KNOWN_PARENTS:
                     self._known.popitem(last=False)
-                due += (Link(child, key, upwell_id) for child in children)
+                due += children
         return due
 
     def children(self) -> dict[SourceKey, list[SourceKey]]:

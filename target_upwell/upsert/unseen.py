@@ -9,12 +9,12 @@ hash, so memory stays flat; two customers that share one cost a needless update 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from target_upwell.customers.schema import PROPERTIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.plan import Entry
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 BITS = 1 << 23
 """A megabyte of them."""
 
-_NEVER_SHOWN = frozenset(
+_HIDDEN = [
     one.name for one in PROPERTIES.values() if one.updatable and not one.readable
-)
+]
 
 
 class Unseen:
@@ -42,12 +42,8 @@ class Unseen:
     def add(self, entries: Iterable[Entry]) -> None:
         """Note the customers of which some version sets such a column."""
         for entry in entries:
-            if any(_sets_unseen(row.input or {}) for row in entry.rows):
+            versions = (row.input or {} for row in entry.rows)
+            if any(one.get(name) is not None for one in versions for name in _HIDDEN):
                 byte, bit = divmod(hash(entry.key) % BITS, 8)
                 with self._lock:
                     self._bits[byte] |= 1 << bit
-
-
-def _sets_unseen(version: Mapping[str, Any]) -> bool:
-    names = _NEVER_SHOWN.intersection(version)
-    return any(version[name] is not None for name in names)

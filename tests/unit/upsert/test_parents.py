@@ -7,12 +7,7 @@ import tracemalloc
 import pytest
 from share import share
 
-from target_upwell.upsert.parents import (
-    MOST_KNOWN_PARENTS,
-    Link,
-    PendingParents,
-    Waiting,
-)
+from target_upwell.upsert.parents import MOST_KNOWN_PARENTS, PendingParents, Waiting
 
 CHILD, OTHER, PARENT, LATER = (("TMSEZ", name) for name in ("c", "d", "p", "q"))
 
@@ -25,8 +20,7 @@ def parents():
 def test_a_child_waits_until_it_is_resolved(parents):
     assert parents.add(CHILD, PARENT, 7)
     assert parents.waiting(OTHER) is None
-    (due,) = parents.links_to({PARENT: "cus_p"})
-    assert due == Link(CHILD, PARENT, "cus_p")
+    assert parents.children_of({PARENT: "cus_p"}) == [CHILD]
     assert parents.waiting(CHILD) == Waiting(PARENT, 7)
 
     assert parents.resolve(CHILD) == Waiting(PARENT, 7)
@@ -42,8 +36,8 @@ def test_a_newer_version_replaces_the_older(parents):
 
     assert parents.children() == {LATER: [CHILD]}
     assert parents.waiting(CHILD) == Waiting(LATER, 8)
-    assert parents.links_to({PARENT: "cus_p"}) == []
-    assert parents.links_to({LATER: "cus_q"}) == [Link(CHILD, LATER, "cus_q")]
+    assert parents.children_of({PARENT: "cus_p"}) == []
+    assert parents.children_of({LATER: "cus_q"}) == [CHILD]
 
 
 def test_only_the_first_who_waits_for_a_parent_looks_it_up(parents):
@@ -72,7 +66,7 @@ def test_whom_a_child_bills_to_at_present_is_remembered(parents):
 
 
 def test_a_parent_that_was_looked_up_is_kept_and_another_is_not(parents):
-    parents.links_to({PARENT: "cus_p", LATER: "cus_q"}, {PARENT})
+    parents.children_of({PARENT: "cus_p", LATER: "cus_q"}, {PARENT})
 
     assert parents.parent_id(PARENT) == "cus_p"
     assert parents.parent_id(LATER) is None
@@ -81,7 +75,7 @@ def test_a_parent_that_was_looked_up_is_kept_and_another_is_not(parents):
 def test_the_known_parents_stay_few(parents):
     for number in range(MOST_KNOWN_PARENTS + 100):
         key = ("TMSEZ", str(number))
-        parents.links_to({key: f"cus_{number}"}, {key})
+        parents.children_of({key: f"cus_{number}"}, {key})
 
     assert len(parents._known) == MOST_KNOWN_PARENTS
     assert parents.parent_id(("TMSEZ", "0")) is None
@@ -104,7 +98,7 @@ def test_a_waiting_child_takes_less_than_a_kilobyte(parents):
             parents.add(child, ("TMSEZ", f"headquarters-{number}"), 1)
             parents.note(child, f"cus_{number:020}")
         ids = {p: f"cus_{n:020}" for n, p in enumerate(parents.children())}
-        due = parents.links_to(ids)
+        due = parents.children_of(ids)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
