@@ -157,9 +157,7 @@ class TargetUpwell(ConfiguredTarget):
         self._schemas[stream] = message_dict
         if not isinstance(message_dict["schema"].get("properties", {}), dict):
             raise RunError(f"stream {stream!r}: its properties are not an object")
-        if self._full_tables:
-            bookmarks = message_dict.get("bookmark_properties")
-            self._full_tables.schema(stream, bookmarks)
+        self._full_tables.schema(stream, message_dict.get("bookmark_properties"))
         mappings = stream_mappings(self.mapper, Source(stream, message_dict))
         self._streams[stream] = [
             (mapping, self._customers_stream(mapping))
