@@ -160,10 +160,11 @@ def _not_a_file(found: os.stat_result) -> str:
     return ""
 
 
-def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> str:
+def worded(error: ValidationError, prefix: str, environ: Mapping[str, str]) -> str:
     """Return what is wrong with a configuration, in words for a person.
 
-    Variables have a prefix, and may be set in an environment that is not read.
+    A value may be that of an environment variable, whose name has a prefix. What is set
+    there is missing only if it was not read.
     """
     while inner := [deeper for deeper in error.context or () if deeper.path]:
         # Of several forms that are allowed, the one that was meant.
@@ -174,13 +175,16 @@ def worded(error: ValidationError, prefix: str, unread: Mapping[str, str]) -> st
         required: Any = error.validator_value
         missing = next(name for name in required if repr(name) in error.message)
         variable = f"{prefix}{missing.upper()}"
-        if variable in unread:
+        if variable in environ:
             return f"{missing}: {variable} is set in the environment; add --config=ENV"
         return (
             f"{missing}: it is missing; set it in --config, or set {variable} and add "
             "--config=ENV"
         )
-    return f"{path or 'the configuration'}: {_due(error)}"
+    variable = f"{prefix}{path.upper()}"
+    is_its = variable in environ and environ[variable] == error.instance
+    where = f"the environment variable {variable} " if is_its else ""
+    return f"{path or 'the configuration'}: {where}{_due(error)}"
 
 
 def _due(error: ValidationError) -> str:

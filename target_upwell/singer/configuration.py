@@ -10,7 +10,6 @@ import json
 import os
 from contextlib import suppress
 from decimal import Decimal
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,28 +24,18 @@ from target_upwell.customers import field_policy
 from target_upwell.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from singer_sdk.plugin_base import _ConfigInput
 
 _BOOLEANS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
     ("false", "0", "no", "off", ""), False
 )
-
-_READ: dict[str, tuple[Callable[[str], Any], str]] = {
-    "integer": (int, "a whole number"),
-    "boolean": (lambda value: _BOOLEANS[value.lower()], "true or false"),
-    "object": (partial(json.loads, parse_float=Decimal), "valid JSON"),
-}
-"""For the types that are no text: how a variable is read, and what it must be."""
+"""What the SDK takes in an environment variable, and what else is not mistyped."""
 
 
 class ConfiguredTarget(Target):
     """A target whose configuration is checked before anything else happens."""
-
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's own
-        self._unread = {} if kwargs.get("parse_env_config") else os.environ
-        super().__init__(**kwargs)
 
     @classmethod
     def settings_schema(cls) -> dict[str, Any]:
@@ -91,8 +80,14 @@ class ConfiguredTarget(Target):
         for it from its own folder upwards (0.54), and takes a mistyped boolean for
         false.
         """
-        given = dotenv(Path(".env")) | os.environ
-        return from_variables(given, self.settings_schema(), self._env_var_prefix)
+        variables = dotenv(Path(".env")) | os.environ
+        found: dict[str, Any] = {}
+        for name, definition in self.settings_schema()["properties"].items():
+            text = variables.get(f"{self._env_var_prefix}{name.upper()}")
+            if text is not None:
+                is_boolean = "boolean" in definition.get("type", ())
+                found[name] = _BOOLEANS.get(text.lower(), text) if is_boolean else text
+        return found
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Return what is wrong with the configuration.
@@ -101,15 +96,12 @@ class ConfiguredTarget(Target):
         """
         schema = self.settings_schema()
         known = schema["properties"]
-        given = {
-            name: _typed(value, known.get(name, {}))
-            for name, value in self._config.items()
-            if value is not None
-        }
+        typed = {n: _typed(one, known.get(n, {})) for n, one in self._config.items()}
+        given = {name: one for name, one in typed.items() if one is not None}
         self._config = given
         try:
             errors = [
-                config_checks.worded(error, self._env_var_prefix, self._unread)
+                config_checks.worded(error, self._env_var_prefix, os.environ)
                 for error in JSONSchemaValidator(schema).iter_errors(given)
             ]
         except AttributeError:
@@ -148,7 +140,8 @@ def _config_file(path: str) -> dict[str, Any]:
 def _typed(value: Any, definition: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON
     """Return a setting, read as JSON if it is text and should be something else.
 
-    Meltano passes as text each setting that a project defines without its kind.
+    Environment variables are text, and Meltano passes as text each setting that a
+    project defines without its kind.
     """
     if isinstance(value, str) and "string" not in definition.get("type", "string"):
         with suppress(ValueError, RecursionError):
@@ -167,24 +160,3 @@ def dotenv(path: Path) -> dict[str, str]:
     else:
         return {name: value for name, value in found.items() if value is not None}
     raise ConfigurationError([f"{path}: {why}"])
-
-
-def from_variables(
-    variables: Mapping[str, str], schema: Mapping[str, Any], prefix: str
-) -> dict[str, Any]:
-    """Return the settings that environment variables hold, by names with a prefix."""
-    found: dict[str, Any] = {}
-    problems: list[str] = []
-    for name, definition in schema["properties"].items():
-        variable = f"{prefix}{name.upper()}"
-        if variable not in variables:
-            continue
-        types = definition.get("type", ())
-        read, due = next((_READ[kind] for kind in _READ if kind in types), (str, ""))
-        try:
-            found[name] = read(variables[variable])
-        except (KeyError, ValueError, RecursionError):
-            problems += [f"{name}: the environment variable {variable} must be {due}"]
-    if problems:
-        raise ConfigurationError(problems)
-    return found

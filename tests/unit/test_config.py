@@ -33,9 +33,9 @@ def found(**settings):
     return problems(config(**settings))
 
 
-def schema_errors(given, unread=None):
+def schema_errors(given, environ=None):
     errors = Draft7Validator(CONFIG_SCHEMA).iter_errors(given)
-    return [worded(error, PREFIX, unread or {}) for error in errors]
+    return [worded(error, PREFIX, environ or {}) for error in errors]
 
 
 def test_nothing_is_wrong_with_the_least_that_is_needed():
@@ -194,8 +194,8 @@ def test_a_key_that_was_put_into_another_setting_is_not_quoted(name):
 
 
 def test_what_is_set_in_an_environment_that_is_not_read_is_pointed_out():
-    unread = {"TARGET_UPWELL_API_KEY": KEY}
-    key, source_system = schema_errors({}, unread)
+    environ = {"TARGET_UPWELL_API_KEY": KEY}
+    key, source_system = schema_errors({}, environ)
     assert key == (
         "api_key: TARGET_UPWELL_API_KEY is set in the environment; add --config=ENV"
     )

@@ -8,16 +8,24 @@ from pathlib import Path
 import pytest
 
 from target_upwell.exceptions import ConfigurationError
-from target_upwell.singer.configuration import dotenv, from_variables
+from target_upwell.singer.configuration import dotenv
 from target_upwell.target import TargetUpwell
 
 PREFIX = "TARGET_UPWELL_"
-SCHEMA = TargetUpwell.settings_schema()
 
 
-def read(name, value):
-    variables = {f"{PREFIX}{name.upper()}": value, "DRY_RUN": "ture"}
-    return from_variables(variables, SCHEMA, PREFIX)
+@pytest.fixture
+def read(monkeypatch):
+    """Makes a target of a variable and what is needed; returns the setting's value."""
+
+    def configured(**variables):
+        needed = {"api_key": "key", "source_system": "TMSEZ"}
+        for name, value in {**needed, **variables}.items():
+            monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
+        target = TargetUpwell(config={}, parse_env_config=True)
+        return {name: target.config[name] for name in variables}
+
+    return configured
 
 
 @pytest.mark.parametrize(
@@ -25,31 +33,39 @@ def read(name, value):
     [
         ("max_retries", "x", "a whole number"),
         ("max_retries", "", "a whole number"),
-        ("max_retries", "1.5", "a whole number"),
         ("max_retries", "9" * 5000, "a whole number"),
         ("dry_run", "ture", "true or false"),
-        ("dry_run", "2", "true or false"),
-        ("validate_records", "null", "true or false"),
-        ("stream_maps", "{", "valid JSON"),
-        ("stream_maps", "", "valid JSON"),
-        ("stream_maps", "[" * 100_000, "valid JSON"),
-        ("field_policy", "name", "valid JSON"),
+        ("stream_maps", "{", "an object"),
+        ("stream_maps", "", "an object"),
+        ("stream_maps", "[" * 100_000, "an object"),
+        ("field_policy", "name", "an object"),
+        ("load_method", "overwrite", "upsert, append-only or update-only"),
     ],
     ids=lambda value: value[:20],
 )
-def test_a_variable_that_can_not_be_read_is_named(name, value, words):
+def test_a_variable_that_can_not_be_read_is_named(read, name, value, words):
     with pytest.raises(ConfigurationError) as error:
-        read(name, value)
+        read(**{name: value})
     assert error.value.problems == (
         f"{name}: the environment variable {PREFIX}{name.upper()} must be {words}",
     )
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("max_retries", "1.5", "a whole number"), ("dry_run", "2", "true or false")],
+)
+def test_a_variable_of_another_type_is_told_by_its_setting(read, name, value, words):
+    with pytest.raises(ConfigurationError) as error:
+        read(**{name: value})
+    assert error.value.problems == (f"{name}: must be {words}",)
+
+
+@pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("max_retries", "8", 8),
-        ("max_rejects", "-1", -1),
+        ("max_rejects", "0", 0),
         ("dry_run", "True", True),
         ("dry_run", "on", True),
         ("dry_run", "false", False),
@@ -57,18 +73,19 @@ def test_a_variable_that_can_not_be_read_is_named(name, value, words):
         ("dry_run", "", False),
         ("stream_maps", '{"erp": null}', {"erp": None}),
         ("field_policy", '{"name": "create_only"}', {"name": "create_only"}),
-        ("api_url", "anything", "anything"),
+        ("api_url", "https://api.example", "https://api.example"),
         ("rejects_path", "", ""),
+        ("source_system", "7", "7"),
+        ("max_retries", "null", 8),
     ],
 )
-def test_a_variable_is_read_as_what_its_setting_is(name, value, expected):
-    assert read(name, value) == {name: expected}
+def test_a_variable_is_read_as_what_its_setting_is(read, name, value, expected):
+    assert read(**{name: value}) == {name: expected}
 
 
-def test_all_variables_that_can_not_be_read_are_named_at_once():
-    wrong = {f"{PREFIX}MAX_RETRIES": "x", f"{PREFIX}DRY_RUN": "x"}
+def test_all_variables_that_can_not_be_read_are_named_at_once(read):
     with pytest.raises(ConfigurationError) as error:
-        from_variables(wrong, SCHEMA, PREFIX)
+        read(max_retries="x", dry_run="x")
     assert len(error.value.problems) == 2
 
 
