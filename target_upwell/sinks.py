@@ -21,7 +21,7 @@ from target_upwell.exceptions import Invalid
 from target_upwell.tap_schema import TapSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from target_upwell.config import Settings
     from target_upwell.customers.collisions import Collisions
@@ -45,15 +45,19 @@ neither's code then stays in the processor's caches."""
 class CustomersStream:
     """One source stream of customers: turns its records into rows."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what shapes a stream of its own
         self,
         settings: Settings,
         source: Source,
-        schema: dict[str, Any],
+        properties: Collection[str],
         key_properties: Sequence[str],
         collisions: Collisions,
+        *,
+        lists_all: bool,
     ) -> None:
-        """Prepare for its records, by the schema and the keys that its map gives.
+        """Prepare for its records, by the properties and keys that its map gives.
+
+        Where these are not all of them, records may bring a name.
 
         Raises:
             MappingError: If its records can't become customers, or are to be checked
@@ -65,11 +69,11 @@ class CustomersStream:
         self._most_bytes = settings.batch_size_bytes
         self.mapping = CustomerMapping(
             stream=STREAM,
-            properties=schema["properties"],
+            properties=properties,
             key_properties=key_properties,
             source_system=settings.source_system,
             unmapped=settings.unmapped_properties,
-            needs_name=settings.load_method != "update-only",
+            needs_name=lists_all and settings.load_method != "update-only",
         )
         # The tap's own: types that the SDK gives to what a map makes are guesses.
         tap_schema = source.schema_message["schema"]

@@ -158,7 +158,9 @@ class TargetUpwell(ConfiguredTarget):
         if not isinstance(message_dict["schema"].get("properties", {}), dict):
             raise RunError(f"stream {stream!r}: its properties are not an object")
         self._full_tables.schema(stream, message_dict.get("bookmark_properties"))
-        mappings = stream_mappings(self.mapper, Source(stream, message_dict))
+        before = [mapping for mapping, _ in self._streams.get(stream, ())]
+        source = Source(stream, message_dict)
+        mappings = stream_mappings(self.mapper, source, before)
         self._streams[stream] = [
             (mapping, self._customers_stream(mapping))
             for mapping in mappings
@@ -174,13 +176,18 @@ class TargetUpwell(ConfiguredTarget):
 
     def _customers_stream(self, mapping: StreamMapping) -> CustomersStream:
         """Prepare for the customers of a stream; the first one makes the sink."""
-        source, schema, keys = mapping.source, mapping.schema, mapping.key_properties
+        source, keys = mapping.source, mapping.key_properties
         try:
             mapping.check()
             if self.settings.unmapped_properties != "metadata":
                 check_written(STREAM, mapping.written, keys)
             stream = CustomersStream(
-                self.settings, source, schema, keys, self._collisions
+                self.settings,
+                source,
+                mapping.schema["properties"],
+                keys,
+                self._collisions,
+                lists_all=mapping.lists_all,
             )
             if source.stream not in self._streams:
                 self._warn_unmapped([(mapping, stream)])
@@ -189,7 +196,9 @@ class TargetUpwell(ConfiguredTarget):
             place = "" if name == STREAM else f" (the tap's stream {name!r})"
             raise RunError(f"{error}{place}") from None
         if not self._sink:
-            self._sink = cast("CustomersSink", self.add_sink(STREAM, schema, keys))
+            self._sink = cast(
+                "CustomersSink", self.add_sink(STREAM, mapping.schema, keys)
+            )
             if self._early_state is not None:
                 self.parts.scheduler.checkpoint(self._early_state)
         return stream

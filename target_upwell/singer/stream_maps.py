@@ -17,6 +17,7 @@ from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform
 from target_upwell.exceptions import Invalid, MappingError, RunError
 from target_upwell.printable import one_line
 from target_upwell.singer.map_check import (
+    ELSE,
     FILTER,
     SOURCE,
     check_definition,
@@ -26,7 +27,7 @@ from target_upwell.singer.map_check import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from singer_sdk.mapper import PluginMapper, StreamMap
 
@@ -53,19 +54,30 @@ class StreamMapping:
         stream: The stream's name after the map.
         removes: The map lets no record through.
         schema: The JSON schema of what the map gives.
+        lists_all: It has all properties; otherwise records may bring others.
         key_properties: Those of what the map gives.
+        lists_columns: The SCHEMA lists columns, and so did those before it.
+        found: Columns that the map asks for and that only records have.
         written: The properties that the user wrote into the map.
         by_user: The user wrote a map for this way; otherwise records pass as they are.
     """
 
     def __init__(
-        self, stream_map: StreamMap, source: Source, definition: Mapping[str, Any]
+        self,
+        stream_map: StreamMap,
+        source: Source,
+        definition: Mapping[str, Any],
+        columns: Iterable[str],
+        *,
+        lists_columns: bool,
     ) -> None:
         """Find the names in what the user wrote that the source does not have."""
         self.source = source
         self.stream: str = stream_map.stream_alias
         self.removes = isinstance(stream_map, RemoveRecordTransform)
         self.schema: dict[str, Any] = stream_map.transformed_schema
+        self.lists_columns = lists_columns
+        self.lists_all = lists_columns or ELSE in definition
         self.key_properties = tuple(stream_map.transformed_key_properties or ())
         self._source_keys = tuple(stream_map.raw_key_properties or ())
         self._stream_map = stream_map
@@ -73,8 +85,7 @@ class StreamMapping:
         self.written = tuple(n for n in self._expressions if n != FILTER)
         self.by_user = bool(definition)
         raw = source.schema_message["schema"]
-        columns = raw.get("properties", {})
-        self._is_open = not columns or any(
+        self._is_open = not lists_columns or any(
             raw.get(keyword, False) is not False for keyword in _MORE_COLUMNS
         )
         functions: list[str] = []
@@ -83,6 +94,7 @@ class StreamMapping:
             functions += ["fake"] if stream_map.fake else []
         self._unknown = unknown_names(definition, columns, functions)
         self._records_asked = 0
+        self.found: set[str] = set()
 
     def check(self) -> None:
         """Check the map against the SCHEMA, or against the records seen if it is open.
@@ -141,6 +153,7 @@ class StreamMapping:
 
     def _ask(self, record: Mapping[str, Any]) -> None:
         """Look in a record for the names that the open SCHEMA does not list."""
+        self.found.update(record.keys() & {one.column for one in self._unknown})
         self._unknown = [one for one in self._unknown if one.column not in record]
         self._records_asked += 1
         if self._records_asked == FIRST_RECORDS:
@@ -183,8 +196,16 @@ class StreamMapping:
         return one_line(f"stream map: an expression failed with {kind}{words}{where}")
 
 
-def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]:
+def stream_mappings(
+    mapper: PluginMapper, source: Source, before: Collection[StreamMapping] = ()
+) -> list[StreamMapping]:
     """Register a stream by its SCHEMA message and return the ways of its records.
+
+    Args:
+        mapper: The SDK's.
+        source: The stream.
+        before: The ways by its SCHEMA so far. That of tap-mongodb is without columns
+            at first, and lists those of a few types later.
 
     Raises:
         RunError: A stream map can't work with this SCHEMA, or either is broken.
@@ -192,6 +213,13 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
     stream, message = source.stream, source.schema_message
     schema = {"properties": {}, **message["schema"]}
     keys = message.get("key_properties")
+    lists_columns = bool(schema["properties"])
+    lists_columns = lists_columns and all(one.lists_columns for one in before)
+    if not lists_columns:
+        # More that is known of the records.
+        found = (column for one in before for column in one.found)
+        for column in (*(keys or ()), *found):
+            schema["properties"] = {column: {}} | schema["properties"]
     mapper.stream_maps.pop(stream, None)
     definitions = _definitions(mapper.stream_maps_dict, stream)
     try:
@@ -208,7 +236,12 @@ def stream_mappings(mapper: PluginMapper, source: Source) -> list[StreamMapping]
             f"({type(error).__name__})"
         ) from None
     pairs = zip(mapper.stream_maps[stream], definitions, strict=True)
-    return [StreamMapping(one, source, definition) for one, definition in pairs]
+    return [
+        StreamMapping(
+            one, source, definition, schema["properties"], lists_columns=lists_columns
+        )
+        for one, definition in pairs
+    ]
 
 
 def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:

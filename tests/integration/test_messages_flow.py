@@ -152,6 +152,67 @@ def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(accou
     assert stored["3"]["emailAddress"] is None
 
 
+MONGO = {
+    "no map of columns": {},
+    "some columns mapped": {"name": "name", "metadata": "record.get('tags')"},
+    "no other columns": {
+        "__else__": "__NULL__",
+        "__key_properties__": ["sourceSystemId"],
+        "sourceSystemId": "_id",
+        "name": "name",
+    },
+}
+
+
+@pytest.mark.parametrize("why", MONGO)
+@pytest.mark.parametrize("settings", [{}, {"validate_records": True}])
+def test_a_schema_that_lists_few_columns_as_they_come_lists_none(
+    account, why, settings
+):
+    # As tap-mongodb, which lists dates, fractions, lists and objects as they come.
+    first = schema(stream="db_clients", keys=("_id",))
+    tags = {"anyOf": [{"type": "array", "items": {"anyOf": [{}]}}, {}]}
+    later = schema(stream="db_clients", keys=("_id",), tags=tags)
+    messages = [
+        first,
+        record("db_clients", _id="1", name="A"),
+        later,
+        record("db_clients", _id="2", name="B", tags=["b"]),
+        state_of(1),
+    ]
+    maps = {"db_clients": {"__alias__": "customers", **MONGO[why]}}
+    result = run_target(account, messages, stream_maps=maps, **settings)
+    assert (result.code, result.states) == (0, [1])
+    names = {key: one["name"] for key, one in account.customers().items()}
+    assert names == {"1": "A", "2": "B"}
+
+
+def test_a_column_that_a_record_had_before_such_a_schema_is_there(account, tmp_path):
+    first = schema(stream="db_clients", keys=("_id",))
+    later = schema("opened", stream="db_clients", keys=("_id",))
+    messages = [
+        first,
+        record("db_clients", _id="1", name="A", fax="1"),
+        later,
+        record("db_clients", _id="2", name="B"),
+        state_of(1),
+    ]
+    maps = {"db_clients": {"__alias__": "customers", "metadata": "{'fax': fax}"}}
+    rejects = {"max_rejects": 1, "rejects_path": str(tmp_path / "rejects.jsonl")}
+    result = run_target(account, messages, stream_maps=maps, **rejects)
+    assert (result.code, result.states) == (0, [1])
+    assert "2 records: 1 created, 0 updated" in result.summary
+
+
+def test_a_column_that_no_record_has_is_told_in_such_a_stream_too(account):
+    first = schema(stream="db_clients", keys=("_id",))
+    messages = [first, record("db_clients", _id="1", name="A"), state_of(1)]
+    maps = {"db_clients": {"__alias__": "customers", "name": "nmae"}}
+    result = run_target(account, messages, stream_maps=maps)
+    assert (result.code, result.states) == (1, [])
+    assert "the stream has no column 'nmae'" in result.errors[0]
+
+
 def test_two_streams_that_are_aliased_to_customers_may_alternate(account):
     maps = {
         "shippers": {"__alias__": "customers"},
