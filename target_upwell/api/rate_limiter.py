@@ -79,10 +79,9 @@ class Pace:
     def __init__(self, limit: int, now: float) -> None:
         """Begin without a pace; there are `limit` requests at once, at most."""
         self.in_flight = 0
-        self.paused_until = now
         self._limit = limit
         self._enough = min(REFUSALS_IN_A_ROW, limit + 1)
-        self._next_start = now
+        self.next_start = now
         self._return_to(math.inf, ANSWERS_TO_RETURN)
         self._least = 0.0  # requests a second
         self._in_a_row = 0
@@ -107,19 +106,19 @@ class Pace:
         trial = self._alone and self.in_flight > self._earlier
         if trial or self.in_flight >= self._limit:
             return math.inf
-        return max(0.0, self._next_start - now, self.paused_until - now)
+        return max(0.0, self.next_start - now)
 
     def begin(self, now: float) -> Token:
         """Count a request as under way."""
         if not self.in_flight:
             # Time in which nobody had anything to send says nothing of the server.
-            idle = max(0.0, now - max(self._idle_since, self.paused_until))
+            idle = max(0.0, now - max(self._idle_since, self.next_start))
             self._passed_since += idle
             self._last_passed += idle
         gap = 1 / self.requests_a_second
         late = max(gap, LATE_SECONDS)
-        at_pace = now <= self._next_start + late
-        self._next_start = max(self._next_start, now - late) + gap
+        at_pace = now <= self.next_start + late
+        self.next_start = max(self.next_start, now - late) + gap
         self.in_flight += 1
         return Token(self._refusals, at_pace)
 
@@ -148,12 +147,11 @@ class Pace:
             elif self._in_a_row == 1:
                 pace = max(self._least, self.requests_a_second)
                 self._return_to(pace, ANSWERS_TO_RETURN)
-        if self._in_a_row == self._enough:
-            self._alone, self._judged = True, False
         if self._in_a_row >= self._enough:
+            self._alone, self._judged = True, False
             own = max(SHORTEST_PAUSE_SECONDS, (now - self._last_passed) / 2)
             own = min(own, LONGEST_OWN_PAUSE_SECONDS)
-            self.paused_until = max(self.paused_until, now + max(own, pause or 0))
+            self.next_start = max(self.next_start, now + max(own, pause or 0))
 
     def ended(self, token: Token, now: float) -> None:
         """Count a request as no longer under way, whatever came of it."""
@@ -216,7 +214,7 @@ class RateLimiter:
 
     def paused_for(self) -> float:
         """Return the seconds for which all requests pause."""
-        return max(0.0, self._pace.paused_until - self._clock())
+        return max(0.0, self._pace.next_start - self._clock())
 
     @contextmanager
     def slot(self) -> Iterator[Token]:
