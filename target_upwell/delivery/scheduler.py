@@ -228,12 +228,15 @@ class Scheduler:
 
     def _start_due(self) -> None:
         """Start the due tasks that can; the others keep their turn."""
-        for _ in range(len(self._due)):
+        blocked: list[Task] = []
+        # A parent that turns up may bring tens of thousands.
+        while self._due and self._under_way < self._most:
             task = self._due.popleft()
             if self._may_start(task.keys):
                 self._start(task)
             else:
-                self._due.append(task)
+                blocked.append(task)
+        self._due.extendleft(reversed(blocked))
 
     def _work(self, task: Task) -> None:
         """Do a task in a worker; what it holds is released only if it succeeds."""

@@ -11,6 +11,7 @@ from target_upwell.delivery.outcomes import Outcomes, Reject
 from target_upwell.delivery.scheduler import (
     MOST_REJECTS_ALONE,
     SECONDS_BETWEEN_STATES,
+    Scheduler,
 )
 from target_upwell.delivery.tasks import Loaded, Task
 from target_upwell.delivery.workers import Workers
@@ -443,6 +444,22 @@ def test_due_tasks_keep_their_turn():
     rig.in_background(rig.finish).result()
 
     assert [name for name in order if name != "b"] == ["a", "c", "d"]
+
+
+def test_due_tasks_are_looked_at_once_however_many_there_are(monkeypatch):
+    looks, may_start = [], Scheduler._may_start
+
+    def look(self, keys):
+        looks.append(keys)
+        return may_start(self, keys)
+
+    monkeypatch.setattr(Scheduler, "_may_start", look)
+    rig = Rig(parallel=2)
+    rig.add("a")
+    rig.load_of(0).succeed(*(task(lambda: None, str(n)) for n in range(500)))
+    rig.in_background(rig.finish).result()
+
+    assert len(looks) == 501
 
 
 def test_a_state_waits_for_the_links_that_a_batch_still_waits_for():
