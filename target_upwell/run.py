@@ -113,7 +113,7 @@ class Run:
             if settings.missing_customers == "ignore"
             else Missing(settings, client, updates, self._writers, CUSTOMERS)
         )
-        self._links = Links(settings, lookups, updates, self._writers)
+        self._links = Links(settings, lookups, updates)
         self._loader = Loader(
             settings,
             lookups,

@@ -21,11 +21,10 @@ from target_upwell.upsert.diff import null_clears, parent_of, set_parent, withho
 from target_upwell.upsert.parents import PendingParents
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_upwell.config import Settings
     from target_upwell.delivery.outcomes import Outcomes
-    from target_upwell.delivery.workers import Workers
     from target_upwell.resource import SourceKey
     from target_upwell.upsert.diff import Customer
     from target_upwell.upsert.lookups import Lookups
@@ -46,7 +45,6 @@ class Links:
     settings: Settings
     lookups: Lookups
     updates: Updates
-    writers: Workers
     parents: PendingParents = field(default_factory=PendingParents)
     _said_that_state_waits: bool = field(default=False, init=False)
 
@@ -90,15 +88,9 @@ class Links:
                 self._link(entry, customers[parent]["id"])
         ids = {key: customer["id"] for key, customer in customers.items()}
         due = self.parents.children_of(ids, parents)
-        # A few at a time: each task waits for all its children.
-        size = self.settings.max_parallel_requests
-        groups = (due[start : start + size] for start in range(0, len(due), size))
         return [
-            Task(
-                partial(self._set_all, children, ids),
-                {held_key(CUSTOMERS.name, child) for child in children},
-            )
-            for children in groups
+            Task(partial(self._set, child, ids), {held_key(CUSTOMERS.name, child)})
+            for child in due
         ]
 
     def present(self, entry: Entry, outcomes: Outcomes) -> None:
@@ -179,38 +171,27 @@ class Links:
         set_parent(entry, parent_id)
         self.parents.resolve(entry.key)
 
-    def _set_all(
-        self, children: Sequence[SourceKey], ids: Mapping[SourceKey, str]
-    ) -> Loaded:
-        """Set the links of children that still wait for one of these parents."""
+    def _set(self, child: SourceKey, ids: Mapping[SourceKey, str]) -> Loaded:
+        """Set the link of a child, if it still waits for one of these parents."""
         loaded = Loaded()
-        before = self.waiting(children)
-        try:
-            self.writers.in_parallel(
-                partial(self._set, child, waiting, ids[waiting.parent], loaded.outcomes)
-                for child, waiting in before.items()
-                if waiting.parent in ids
-            )
-        except Exception as error:  # noqa: BLE001 - returned with what was done
-            loaded.failure = error
-        loaded.outcomes.links = len(loaded.outcomes.counted)
-        self.settle(before, before, loaded)
-        return loaded
-
-    def _set(
-        self, child: SourceKey, waiting: Waiting, parent_id: str, outcomes: Outcomes
-    ) -> None:
+        waiting = self.parents.waiting(child)
+        if waiting is None or waiting.parent not in ids:
+            return loaded
+        parent_id = ids[waiting.parent]
         if waiting.held != parent_id:
             updated = self.updates.run(child, {PARENT: (waiting.held, parent_id)})
             if updated.changes:
-                outcomes.counted.append(
+                loaded.outcomes.links = 1
+                loaded.outcomes.counted.append(
                     Counted(child, Outcome.UPDATED, 0, waiting.id, updated.changes)
                 )
             else:
                 why = f"{PARENT} can't be updated by this API key"
                 why = str(updated.refusal) if updated.refusal else why
-                outcomes.drift.append(_orphan(child, waiting, why))
+                loaded.outcomes.drift.append(_orphan(child, waiting, why))
         self.parents.resolve(child)
+        loaded.holds[waiting.sequence] -= 1
+        return loaded
 
 
 def _orphan(child: SourceKey, waiting: Waiting, why: str = "") -> DriftEntry:
