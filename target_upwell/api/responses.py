@@ -149,7 +149,8 @@ def _parts(body: bytes) -> tuple[str, str, int | None]:
         words = ": ".join(filter(None, (message, details)))
         return _text(error.get("code")), words, None
     row = re.search(r"objects\[(\d{1,9})\]", _text(content.get("path")))
-    return _text(content.get("code")), _text(error), int(row[1]) if row else None
+    words = _text(error) or _text(content.get("message"))  # as gateways write it
+    return _text(content.get("code")), words, int(row[1]) if row else None
 
 
 def _details(details: Any) -> str:  # noqa: ANN401 - any JSON value

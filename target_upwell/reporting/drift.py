@@ -78,7 +78,7 @@ class Drift:
             self._file.append(map(self._line, entries))
         with self._lock:
             for entry in entries:
-                keeps = entry.kind == "parent" and entry.upwell is not None
+                keeps = entry.kind == "parent" and bool(entry.upwell)
                 kind = _FORMER_PARENT if keeps else entry.kind
                 why = one_line(entry.why) or _WHY.get(kind, "")
                 self._kinds.add(why, _example(entry), kind, entry.property)
@@ -145,7 +145,7 @@ def _example(entry: DriftEntry) -> str:
     name = one_id(entry.key[1])
     if entry.kind != "parent":
         return name
-    held = "" if entry.upwell is None else f" (still {one_id(str(entry.upwell))})"
+    held = f" (still {one_id(str(entry.upwell))})" if entry.upwell else ""
     return f"{name} to {one_id(str(entry.source))}{held}"
 
 

@@ -163,6 +163,11 @@ ROW_3 = "$.selectionSet.insertCustomers.args.objects[3]"
             Refusal(400, "", "name (bad)"),
             id="details alone",
         ),
+        pytest.param(
+            body(message="Forbidden"),
+            Refusal(400, "", "Forbidden"),
+            id="the shape of a gateway",
+        ),
         pytest.param(body(error={}), Refusal(400, "", "Bad Request"), id="no words"),
         pytest.param(body(error=None), Refusal(400, "", "Bad Request"), id="null"),
         pytest.param(body(error=[1]), Refusal(400, "", "Bad Request"), id="a list"),

@@ -70,6 +70,13 @@ REPORTS = {
             "1 to p1"
         ),
     ),
+    ("parent", ""): (
+        "1 customer was loaded without its parent (not in Upwell): 0 to p0",
+        (
+            "2 customers were loaded without their parents (not in Upwell): 0 to p0, "
+            "1 to p1"
+        ),
+    ),
     ("parent", "cus_9"): (
         (
             "1 customer keeps its former parent (the new one is not in Upwell): 0 to "
