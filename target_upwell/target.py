@@ -80,6 +80,7 @@ class TargetUpwell(ConfiguredTarget):
         self._schemas: dict[str, dict[str, Any]] = {}
         self._streams: dict[str, list[_Way]] = {}
         self._unmapped_told: set[str] = set()
+        self._merged: dict[SourceKey, tuple[str, str]] = {}
         self._collisions = Collisions()
         self._full_tables = FullTables(self.initialized_at / 1000)
         self._ignored_versions = False
@@ -158,7 +159,9 @@ class TargetUpwell(ConfiguredTarget):
         if not isinstance(message_dict["schema"].get("properties", {}), dict):
             raise RunError(f"stream {stream!r}: its properties are not an object")
         self._full_tables.schema(stream, message_dict.get("bookmark_properties"))
-        before = [mapping for mapping, _ in self._streams.get(stream, ())]
+        replaced = self._streams.get(stream, [])
+        self._note(replaced)
+        before = [mapping for mapping, _ in replaced]
         source = Source(stream, message_dict)
         mappings = stream_mappings(self.mapper, source, before)
         self._streams[stream] = [
@@ -287,12 +290,9 @@ class TargetUpwell(ConfiguredTarget):
         ways = [way for ways in self._streams.values() for way in ways]
         for stream_mapping, _ in ways:
             stream_mapping.check()
-        if self._sink:
-            self._sink.shape()
+        self._note(ways)
         super().process_endofpipe()
-        mappings = [stream.mapping for _, stream in ways]
-        self._warn_unmapped(ways)
-        self._warn_merged({k: v for m in mappings for k, v in m.merged_ids.items()})
+        self._warn_merged()
         self._warn_collided()
         self.parts.finish(self._why_incomplete())
 
@@ -305,6 +305,14 @@ class TargetUpwell(ConfiguredTarget):
         led_here = (stream for stream, pairs in self._streams.items() if pairs)
         reasons = map(self._full_tables.why_incomplete, led_here)
         return next(filter(None, reasons), "")
+
+    def _note(self, ways: Iterable[_Way]) -> None:
+        """Note what the records of ways that have ended have shown."""
+        if self._sink:
+            self._sink.shape()
+        self._warn_unmapped(ways)
+        for _, stream in ways:
+            self._merged |= stream.mapping.merged_ids
 
     def _warn_unmapped(self, ways: Iterable[_Way]) -> None:
         """Name what is dropped and in no expression: at the SCHEMA and at the end."""
@@ -324,13 +332,13 @@ class TargetUpwell(ConfiguredTarget):
             listed(new),
         )
 
-    def _warn_merged(self, merged: dict[SourceKey, tuple[str, str]]) -> None:
+    def _warn_merged(self) -> None:
         """Name ids that differ in white space or form and are one customer."""
-        if merged:
+        if self._merged:
             logger.warning(
                 "different ids became one customer: %s; make them alike in the "
                 "source or the stream map",
-                few([" and ".join(ids) for ids in merged.values()]),
+                few([" and ".join(ids) for ids in self._merged.values()]),
             )
 
     def _warn_collided(self) -> None:

@@ -152,6 +152,20 @@ def test_a_schema_that_changes_in_mid_stream_keeps_order_and_loses_nothing(accou
     assert stored["3"]["emailAddress"] is None
 
 
+def test_what_records_showed_before_a_schema_changed_is_told_too(account):
+    changed = schema("id", "name", "email_address")
+    messages = [
+        SCHEMA,
+        record(id="1", name="A", fax="1"),
+        record(id=" 1", name="A"),
+        changed,
+        record(id="2", name="B"),
+    ]
+    unmapped, merged = run_target(account, messages).warnings
+    assert "are dropped: 'fax'" in unmapped
+    assert "different ids became one customer: '1' and ' 1'" in merged
+
+
 MONGO = {
     "no map of columns": {},
     "some columns mapped": {"name": "name", "metadata": "record.get('tags')"},
