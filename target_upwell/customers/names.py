@@ -22,14 +22,19 @@ def folded(name: str) -> str:
     return "".join(filter(str.isalnum, name)).casefold()
 
 
+def surely(name: str, known: Iterable[str]) -> str:
+    """Return the one name that somebody must have meant; "" if there is none."""
+    by_folded = _by_folded(known)
+    sure = get_close_matches(folded(name), by_folded, 1, _SURE)
+    return by_folded[sure[0]] if sure else ""
+
+
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """Return the names that somebody may have meant, the likeliest first."""
-    by_folded: dict[str, str] = {}
-    for one in known:
-        by_folded.setdefault(folded(one), one)
+    by_folded = _by_folded(known)
+    if sure := surely(name, by_folded.values()):
+        return [sure]
     wanted = folded(name)
-    for sure in get_close_matches(wanted, by_folded, 1, _SURE):
-        return [by_folded[sure]]
     near = get_close_matches(wanted, by_folded, _NEAREST)
     near += [
         other
@@ -39,6 +44,13 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
         and other not in near
     ]
     return [by_folded[other] for other in near[:_NEAREST]]
+
+
+def _by_folded(known: Iterable[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for one in known:
+        names.setdefault(folded(one), one)
+    return names
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -21,10 +21,11 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 
 from target_upwell import config_checks
 from target_upwell.customers import field_policy
+from target_upwell.customers.names import surely
 from target_upwell.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from singer_sdk.plugin_base import _ConfigInput
 
@@ -81,8 +82,11 @@ class ConfiguredTarget(Target):
         false.
         """
         variables = dotenv(Path(".env")) | os.environ
+        known = self.settings_schema()["properties"]
+        if problems := mistyped(variables, known, self._env_var_prefix):
+            raise ConfigurationError(problems)
         found: dict[str, Any] = {}
-        for name, definition in self.settings_schema()["properties"].items():
+        for name, definition in known.items():
             text = variables.get(f"{self._env_var_prefix}{name.upper()}")
             if text is not None:
                 is_boolean = "boolean" in definition.get("type", ())
@@ -114,6 +118,8 @@ class ConfiguredTarget(Target):
                 deletes=given["missing_customers"] == "delete",
             ),
         ]
+        errors += mistyped(given, known)
+        errors += mistyped(os.environ, known, self._env_var_prefix)
         if given.get("faker_config") and not find_spec("faker"):
             errors.append("faker_config: install target-upwell[faker], which it needs")
         if errors and raise_errors:
@@ -160,3 +166,25 @@ def dotenv(path: Path) -> dict[str, str]:
     else:
         return {name: value for name, value in found.items() if value is not None}
     raise ConfigurationError([f"{path}: {why}"])
+
+
+def mistyped(
+    names: Iterable[str], known: Collection[str], prefix: str = ""
+) -> list[str]:
+    """Return a line for each name that must mean a setting and is none.
+
+    A `dryrun` that is only warned about would be a real run.
+    """
+    found = []
+    for name in sorted(names):
+        setting = name.removeprefix(prefix)
+        if prefix:
+            setting = setting.lower()
+        # Meltano's variables for members of a setting, such as FAKER_CONFIG_SEED.
+        is_member = any(setting.startswith(f"{one}_") for one in known)
+        if not name.startswith(prefix) or setting in known or is_member:
+            continue
+        if meant := surely(setting, known):
+            meant = f"{prefix}{meant.upper()}" if prefix else meant
+            found.append(f"{name}: there is no such setting; did you mean {meant}?")
+    return found

@@ -512,7 +512,8 @@ def real_lines():
             timeout=DEADLINE_S,
         )
         said.extend(ran.stderr.splitlines())
-        config = '{"api_key": "k", "source_system": "S", "max_reject": 5}'
+        run(customers, good, env={"TARGET_UPWELL_DRYRUN": "true"})
+        config = '{"api_key": "k", "source_system": "S", "colour": 5}'
         ran = subprocess.run(
             [
                 Path(SCRIPTS, "target-upwell"),

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from target_upwell.exceptions import ConfigurationError
-from target_upwell.singer.configuration import dotenv
+from target_upwell.singer.configuration import dotenv, mistyped
 from target_upwell.target import TargetUpwell
 
 PREFIX = "TARGET_UPWELL_"
+SETTINGS = TargetUpwell.settings_schema()["properties"]
 
 
 @pytest.fixture
@@ -177,3 +178,44 @@ def test_text_that_can_not_be_read_is_told_what_it_must_be(name, value, message)
     with pytest.raises(ConfigurationError) as error:
         TargetUpwell(config={"api_key": "k", "source_system": "T", name: value})
     assert error.value.problems == (message,)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("dryrun", "dry_run"),
+        ("max_reject", "max_rejects"),
+        ("sourcesystem", "source_system"),
+        ("DRY_RUN", "dry_run"),
+    ],
+)
+def test_a_name_that_must_mean_a_setting_is_told_of(name, meant):
+    words = "there is no such setting; did you mean"
+    assert mistyped([name], SETTINGS) == [f"{name}: {words} {meant}?"]
+    variable = f"{PREFIX}{name.upper()}"
+    expected = [f"{variable}: {words} {PREFIX}{meant.upper()}?"]
+    assert mistyped([variable], SETTINGS, PREFIX) == (
+        [] if name.lower() in SETTINGS else expected
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["colour", "hard_delete", "LOGLEVEL", "_LOAD_SCHEMA", "FAKER_CONFIG_SEED"]
+)
+def test_a_name_that_means_something_else_is_not(name):
+    assert mistyped([f"{PREFIX}{name}"], SETTINGS, PREFIX) == []
+    assert mistyped(["DRYRUN", "TARGET_OTHER_DRYRUN"], SETTINGS, PREFIX) == []
+
+
+def test_a_mistyped_setting_ends_the_run_wherever_it_stands(monkeypatch, tmp_path):
+    needed = {"api_key": "k", "source_system": "T"}
+    with pytest.raises(ConfigurationError, match=r"^dryrun: .* mean dry_run\?$"):
+        TargetUpwell(config={**needed, "dryrun": True})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("TARGET_UPWELL_DRYRUN=true\n")
+    with pytest.raises(ConfigurationError, match=r"DRYRUN: .* mean .*_DRY_RUN\?$"):
+        TargetUpwell(config=needed, parse_env_config=True)
+    # Meltano leaves its environment to what it runs.
+    monkeypatch.setenv("TARGET_UPWELL_DRYRUN", "true")
+    with pytest.raises(ConfigurationError, match=r"DRYRUN: .* mean .*_DRY_RUN\?$"):
+        TargetUpwell(config=needed)
