@@ -54,6 +54,9 @@ LONGEST_OWN_PAUSE_SECONDS = 10.0
 SLOWEST_PACE = 0.5
 """Requests a second; what is slower is for the server's pauses to say."""
 
+MOST_A_SECOND = 1000
+"""Requests a second; one core does not send as many."""
+
 LATE_SECONDS = 0.003
 """How late a thread may wake and still catch up."""
 
@@ -93,7 +96,7 @@ class Pace:
         self._passed_since = now
         self._last_passed = now
         self._idle_since = now
-        self._last_second: deque[float] = deque()
+        self._passes: deque[float] = deque(maxlen=MOST_A_SECOND)
 
     @property
     def requests_a_second(self) -> float:
@@ -130,8 +133,7 @@ class Pace:
         self._in_a_row = 0
         self._passed += 1
         self._last_passed = now
-        self._last_second.append(now)
-        self._forget(now)
+        self._passes.append(now)
         if token.refusals == self._refusals:
             self._alone = False
             self._answers += token.at_pace
@@ -172,9 +174,8 @@ class Pace:
         if self._refused_at == math.inf:
             self._return_to(pace, ANSWERS_TO_RETURN)
         else:
-            self._forget(now)
             if seconds < 1:
-                pace = float(len(self._last_second))
+                pace = float(sum(moment > now - 1 for moment in self._passes))
             pace = min(self._refused_at, pace)
             self._return_to(pace, max(ANSWERS_TO_RETURN, SECONDS_TO_RETURN * pace))
         self._least = LEAST_OF_PACE * pace
@@ -185,10 +186,6 @@ class Pace:
         self._refused_at = pace  # requests a second
         self._answers_to_return = answers
         self._answers = 0  # since then
-
-    def _forget(self, now: float) -> None:
-        while self._last_second and self._last_second[0] <= now - 1:
-            self._last_second.popleft()
 
 
 class RateLimiter:
