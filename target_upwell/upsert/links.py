@@ -150,12 +150,11 @@ class Links:
         found = self.lookups.find_surely(children)
         loaded = Loaded(due=self.turned_up(found))
         orphans = (those for parent, those in children.items() if parent not in found)
-        before = self.waiting(chain.from_iterable(orphans))
-        for child, waiting in before.items():
+        for child in chain.from_iterable(orphans):
             # It waits no longer: STATE has to pass.
-            self.parents.resolve(child)
-            loaded.outcomes.drift.append(_orphan(child, waiting))
-        self.settle(before, before, loaded)
+            if waiting := self.parents.resolve(child):
+                loaded.holds[waiting.sequence] -= 1
+                loaded.outcomes.drift.append(_orphan(child, waiting))
         return loaded
 
     def _without_parent(self, entry: Entry) -> None:
