@@ -63,7 +63,6 @@ def merge(
             entries[row.key] = Entry(row.key, row.input, row.body, [row], sequence)
             continue
         entry.rows.append(row)
-        entry.body = b""
         news = {
             name: value
             for name, value in row.input.items()
@@ -74,9 +73,7 @@ def merge(
         for name, other in (BILL_TO, PARENT), (PARENT, BILL_TO):
             if name in news and other not in news:
                 entry.input.pop(other, None)
-    for entry in entries.values():
-        if not entry.body:
-            entry.body = body_of(entry.input)
+        entry.body = body_of(entry.input)
     return list(entries.values())
 
 
@@ -113,15 +110,14 @@ def diff(
         if is_left_alone or (shown and agree(CUSTOMERS, name, value, own)):
             continue
         policy = (policies or {}).get(name.partition(".")[0], "overwrite")
-        if name in _RELATIONS:
-            if shown:
-                kind: DriftKind = "policy" if withholds(policy, own) else "relation"
-                change.left.append(DriftEntry(key, name, own, value, kind))
-            elif policy == "overwrite":
-                change.never_shown.append(name)
-        elif withholds(policy, own, shown=shown):
-            if shown:
-                change.left.append(DriftEntry(key, name, own, value, "policy"))
+        withheld = withholds(policy, own, shown=shown)
+        if shown and (withheld or name in _RELATIONS):
+            kind: DriftKind = "policy" if withheld else "relation"
+            change.left.append(DriftEntry(key, name, own, value, kind))
+        elif withheld:
+            continue
+        elif name in _RELATIONS:
+            change.never_shown.append(name)
         elif value is None and not shown:
             hidden_nulls[name] = None, None
         else:
