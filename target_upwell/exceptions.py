@@ -31,22 +31,6 @@ class ConfigurationError(TargetUpwellError):
         self.problems = tuple(problems)
 
 
-class OutputClosed(RunError):
-    """Nobody reads what the target writes."""
-
-
-class InputError(RunError):
-    """The input is not what a tap sends."""
-
-
-class TooManyRejects(RunError):
-    """More records were rejected than the user allows."""
-
-
-class GuardStop(RunError):
-    """The run would change or empty more of the account than a guard allows."""
-
-
 class RetriesExhausted(RunError):
     """Something failed once too often, at last with a status; 0 if no answer came."""
 

@@ -20,7 +20,6 @@ from target_upwell.customers.names import few, listed
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Source
 from target_upwell.exceptions import (
-    InputError,
     Invalid,
     MappingError,
     RunError,
@@ -112,7 +111,7 @@ class TargetUpwell(ConfiguredTarget):
         try:
             return target.run(file_input)
         except RecordsWithoutSchemaException as error:
-            raise InputError(str(error)) from error
+            raise RunError(str(error)) from error
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
-from target_upwell.exceptions import TooManyRejects
+from target_upwell.exceptions import RunError
 from target_upwell.printable import counted, one_id, one_line
 from target_upwell.reporting.kinds import Kinds
 
@@ -60,7 +60,7 @@ class Rejects:
         self._first_over: Reject | None = None
 
     @property
-    def excess(self) -> TooManyRejects | None:
+    def excess(self) -> RunError | None:
         """Why a run stops for its rejects, if it does; in a dry run, would stop."""
         if self._first_over is None:
             return None
@@ -69,7 +69,7 @@ class Rejects:
             kept = "is" if self._limit == 1 else f"{self._limit} are"
             allowed += f"; the first {kept} kept in {self._file.path!r}"
         were, them = ("was", "it") if self._count == 1 else ("were", "them")
-        return TooManyRejects(
+        return RunError(
             f"{self._first_over}. {counted(self._count, 'record')} {were} rejected and "
             f"`max_rejects` allows {allowed}; fix {them} in the source or the stream "
             "map, or raise `max_rejects`"
@@ -82,9 +82,9 @@ class Rejects:
         version of a record is also the last one when the file is loaded.
 
         Raises:
-            TooManyRejects: If they are more than may be. Those within the limit are
-                written all the same; their batch is not to be acknowledged.
-            RunError: If they can't be written.
+            RunError: If they are more than may be; those within the limit are written
+                all the same, and their batch is not to be acknowledged. Or if they
+                can't be written.
         """
         with self._lock:
             room = max(0, self._limit - self._count)

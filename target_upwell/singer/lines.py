@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_upwell import json_codec
-from target_upwell.exceptions import InputError, NotJSON
+from target_upwell.exceptions import NotJSON, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ def json_lines(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes
     The chunks may be cut anywhere; the place that they are from is named in errors.
 
     Raises:
-        InputError: If a line is not valid JSON, or longer than `MOST_LINE_BYTES`.
+        RunError: If a line is not valid JSON, or longer than `MOST_LINE_BYTES`.
     """
     for number, line in _numbered(chunks, place):
         if not line.strip():
@@ -32,7 +32,7 @@ def json_lines(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes
             value = json_codec.decode(line)
         except NotJSON as error:
             why = f"is not valid JSON: {error}"
-            raise InputError(f"line {number} of {place} {why}") from None
+            raise RunError(f"line {number} of {place} {why}") from None
         yield number, line, value
 
 
@@ -43,7 +43,7 @@ def _numbered(chunks: Iterable[bytes], place: str) -> Iterator[tuple[int, bytes]
         first, *others = chunk.split(b"\n")
         size += len(first)
         if size > MOST_LINE_BYTES:
-            raise InputError(
+            raise RunError(
                 f"line {number} of {place} is longer than {MOST_LINE_BYTES} bytes, "
                 "which is as much as one record may take"
             )

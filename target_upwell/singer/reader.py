@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from target_upwell import json_codec
-from target_upwell.exceptions import InputError
+from target_upwell.exceptions import RunError
 from target_upwell.singer.lines import CHUNK_BYTES, json_lines
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ class MessageReader(GenericSingerReader[bytes]):
         """Hand each message to its callback, and return how many there were by type.
 
         Raises:
-            InputError: If a line is not a message, or is too long.
+            RunError: If a line is not a message, or is too long.
         """
         counts: Counter[str] = Counter()
         stream = self.default_input if file_input is None else file_input
         for number, line, message in json_lines(self._chunks(stream), "the input"):
             if wrong := _wrong(message):
-                raise InputError(f"line {number} of the input is {wrong}")
+                raise RunError(f"line {number} of the input is {wrong}")
             kind = message["type"]
             if kind == "STATE":
                 message["value"] = json_codec.state_value(line, message["value"])
@@ -120,7 +120,7 @@ class MessageReader(GenericSingerReader[bytes]):
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise InputError(f"the input can't be read: {error.strerror}") from None
+                raise RunError(f"the input can't be read: {error.strerror}") from None
             if not chunk:
                 return
             left -= len(chunk)

@@ -15,7 +15,7 @@ import select
 import sys
 from typing import TYPE_CHECKING
 
-from target_upwell.exceptions import OutputClosed, RunError, Stopped
+from target_upwell.exceptions import RunError, Stopped
 
 if TYPE_CHECKING:
     from target_upwell.singer.signals import Signals
@@ -28,7 +28,6 @@ _CHUNK_BYTES = select.PIPE_BUF
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CLOSED = (errno.EPIPE, errno.EBADF, errno.ECONNRESET)
-_RUN_AGAIN = "run it again, it goes on where it stopped"
 
 
 class StateWriter:
@@ -46,8 +45,7 @@ class StateWriter:
         continued with another one.
 
         Raises:
-            OutputClosed: If nobody reads standard output.
-            RunError: If it takes no more, on a full disk for example.
+            RunError: If nobody reads standard output, or its disk is full, say.
             Stopped: If nobody read it within the grace after a signal.
         """
         self._rest = memoryview(b"".join((self._rest, value, b"\n")))
@@ -55,16 +53,14 @@ class StateWriter:
             self._write_rest()
         except (OSError, ValueError) as error:
             code = error.errno if isinstance(error, OSError) else errno.EBADF
+            what = "STATE can't be written to standard output:"
+            why = f"{what} {os.strerror(code or 0)};"
             if code in _CLOSED:
-                raise OutputClosed(
-                    "nobody reads the STATE any more: standard output is closed; "
-                    f"{_RUN_AGAIN}"
-                ) from error
-            why = f"{os.strerror(code or 0)};"
-            if code in _FULL:
-                why = "the disk is full; free some space and"
+                why = "nobody reads the STATE any more: standard output is closed;"
+            elif code in _FULL:
+                why = f"{what} the disk is full; free some space and"
             raise RunError(
-                f"STATE can't be written to standard output: {why} {_RUN_AGAIN}"
+                f"{why} run it again, it goes on where it stopped"
             ) from error
 
     def _write_rest(self) -> None:

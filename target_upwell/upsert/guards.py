@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from target_upwell.exceptions import GuardStop
+from target_upwell.exceptions import RunError
 from target_upwell.printable import one_id
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Guards:
             Whether it is too early to judge: what is guarded must wait.
 
         Raises:
-            GuardStop: If the run must stop.
+            RunError: If the run must stop.
         """
         with self._lock:
             self._looked_up += looked_up
@@ -87,7 +87,7 @@ class Guards:
             return False
 
     def judge(self) -> None:
-        """Judge a run at its end, before what waits goes out; raise `GuardStop` too.
+        """Judge a run at its end, before what waits goes out; raise likewise.
 
         With few records looked up the share of updates means nothing: a run of an
         incremental tap consists of what has changed.
@@ -105,7 +105,7 @@ class Guards:
     def _stop_if(self, why: str) -> None:
         self.stop = self.stop or why
         if self.stop and not self.dry_run:
-            raise GuardStop(self.stop)
+            raise RunError(self.stop)
 
     def _would_empty(self) -> str:
         for name, _ in self._concerned.most_common():

@@ -108,7 +108,7 @@ class Loader:
         """Judge what is put off, at the end of the stream; what passes becomes due.
 
         Raises:
-            GuardStop: If it does not pass.
+            RunError: If it does not pass.
         """
         self.guards.judge()
         return Loaded(due=self.put_off_tasks())

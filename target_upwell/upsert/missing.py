@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from target_upwell.delivery.outcomes import Counted, DriftEntry, Outcome
 from target_upwell.delivery.tasks import Loaded, Task
-from target_upwell.exceptions import GuardStop, Refused, RunError, TooLarge
+from target_upwell.exceptions import Refused, RunError, TooLarge
 from target_upwell.printable import counted
 from target_upwell.upsert.source_ids import Held, SourceIds
 
@@ -49,7 +49,7 @@ class Missing:
     updates: Updates
     writers: Workers
     resource: Resource
-    excess: GuardStop | None = field(default=None, init=False)
+    excess: RunError | None = field(default=None, init=False)
     _ids: SourceIds = field(default_factory=SourceIds, init=False)
     _why: str = field(default="", init=False)
     _deleted_at: str = field(default="", init=False)
@@ -67,7 +67,7 @@ class Missing:
         if deletes and count > most:
             things = counted(count, self.resource.singular, self.resource.name)
             are = "is" if count == 1 else "are"
-            self.excess = GuardStop(
+            self.excess = RunError(
                 f"{things} of this source system {are} in Upwell and no longer in the "
                 f"source, and max_deletes allows {most}, so none was marked as "
                 "deleted; check the source, or raise max_deletes"

@@ -17,7 +17,7 @@ from hostile_lines import SCHEMAS, STREAM_MAPS, HostileLines
 from share import share
 from target_command import run_target
 
-from target_upwell.exceptions import InputError
+from target_upwell.exceptions import RunError
 from target_upwell.singer.reader import MessageReader
 from target_upwell.singer.signals import Signals
 
@@ -97,7 +97,7 @@ def test_the_reader_hands_on_what_it_does_not_refuse():
         line = hostile.fatal()
         try:
             reader.process_lines(io.BytesIO(line), dict.fromkeys(kinds, seen.append))
-        except InputError as error:
+        except RunError as error:
             words = str(error)
             assert words.startswith("line 1 of the input ")
             assert words.isprintable()

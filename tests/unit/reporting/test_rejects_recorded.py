@@ -14,7 +14,7 @@ from shown import new_seed
 from target_upwell.customers.schema import CUSTOMERS
 from target_upwell.delivery.batch import Row, Source
 from target_upwell.delivery.outcomes import Reject
-from target_upwell.exceptions import Refusal, TooManyRejects
+from target_upwell.exceptions import Refusal, RunError
 from target_upwell.reporting.files import AppendedFile
 from target_upwell.reporting.kinds import MAX_KINDS
 from target_upwell.reporting.rejects import BEGINNINGS, Rejects
@@ -93,7 +93,7 @@ def test_one_more_than_the_limit_stops_the_run_and_those_within_it_are_kept(limi
     allowed, number = limit
     file = Kept()
 
-    with pytest.raises(TooManyRejects) as raised:
+    with pytest.raises(RunError) as raised:
         Rejects(allowed, file).record(rejects(number, "why"))
 
     assert str(raised.value) == (
@@ -144,10 +144,10 @@ def test_a_file_that_is_rotated_meanwhile_keeps_what_follows_with_its_schema(
 def test_once_over_the_limit_nothing_more_is_kept():
     file = Kept()
     book = Rejects(1, file)
-    with pytest.raises(TooManyRejects):
+    with pytest.raises(RunError):
         book.record(rejects(2, "why"))
 
-    with pytest.raises(TooManyRejects, match="customers 1: why"):
+    with pytest.raises(RunError, match="customers 1: why"):
         book.record(rejects(1, "why", first=7))
 
     assert file.ids == [0]
@@ -270,7 +270,7 @@ def test_what_comes_from_outside_makes_one_short_printable_line(caplog):
     long = Row(SOURCE, {}, "customers " + "9" * 5000, None, None, b"", "why")
     book = Rejects(0, None)
 
-    with pytest.raises(TooManyRejects) as raised:
+    with pytest.raises(RunError) as raised:
         book.record(
             [Reject.invalid(long, "Upwell says\n\x1b[31mred\u202e" + "x" * 9999)]
         )

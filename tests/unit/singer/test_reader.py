@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 
-from target_upwell.exceptions import InputError, Stopped
+from target_upwell.exceptions import RunError, Stopped
 from target_upwell.singer import reader as reader_module
 from target_upwell.singer.lines import CHUNK_BYTES, MOST_LINE_BYTES
 from target_upwell.singer.reader import MessageReader
@@ -79,7 +79,7 @@ def read(reader, stream):
 )
 def test_a_line_that_is_no_message_is_named_and_not_quoted(reader, line, words):
     stream = io.BytesIO(b"\n".join([STATE, b"", line, STATE]))
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(RunError) as caught:
         read(reader, stream)
     assert "line 3 of the input" in str(caught.value)
     assert words in str(caught.value)
@@ -229,7 +229,7 @@ def test_more_than_a_thousand_inherited_files_are_no_mistake(reader):
 def test_input_that_can_not_be_read_is_one_sentence(reader, tmp_path):
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
-        with pytest.raises(InputError, match="the input can't be read: Is a directory"):
+        with pytest.raises(RunError, match="the input can't be read: Is a directory"):
             read(reader, Numbered(folder))
     finally:
         os.close(folder)
@@ -251,7 +251,7 @@ def test_a_line_without_an_end_is_refused_by_its_number(reader, kind):
     source = piped(content) if kind == "pipe" else io.BytesIO(content)
     with (
         source as stream,
-        pytest.raises(InputError, match="line 3 of the input is longer than") as caught,
+        pytest.raises(RunError, match="line 3 of the input is longer than") as caught,
     ):
         read(reader, stream)
     assert "xx" not in str(caught.value)
@@ -266,13 +266,13 @@ def test_a_line_without_an_end_takes_no_more_than_the_bound(reader):
             return b"x" * size
 
     endless = Endless()
-    with pytest.raises(InputError, match="line 1 of the input is longer than"):
+    with pytest.raises(RunError, match="line 1 of the input is longer than"):
         read(reader, endless)
     assert endless.taken <= MOST_LINE_BYTES + CHUNK_BYTES
 
 
 def test_half_a_surrogate_pair_in_text_input_is_no_defect(reader):
-    with pytest.raises(InputError, match="line 1 of the input is not a Singer"):
+    with pytest.raises(RunError, match="line 1 of the input is not a Singer"):
         read(reader, io.StringIO('{"type": "\ud800"}'))
 
 

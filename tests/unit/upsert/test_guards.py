@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from share import share
 
 from target_upwell.customers.schema import CUSTOMERS
-from target_upwell.exceptions import GuardStop
+from target_upwell.exceptions import RunError
 from target_upwell.upsert.guards import FEWEST_CONCERNED, FEWEST_LOOKED_UP, Guards
 from target_upwell.upsert.plan import Change
 
@@ -35,7 +35,7 @@ def verdict_of(guards, looked_up, updated):
     try:
         named = [(str(number), cleared) for number, cleared in enumerate(updated, 1)]
         return "", guards.admit(looked_up, named)
-    except GuardStop as stop:
+    except RunError as stop:
         return str(stop), False
 
 
@@ -46,7 +46,7 @@ def stop_of(guards, looked_up, updated):
 def stop_at_the_end_of(guards):
     try:
         guards.judge()
-    except GuardStop as stop:
+    except RunError as stop:
         return str(stop)
     return ""
 
