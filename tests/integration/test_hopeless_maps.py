@@ -108,7 +108,7 @@ HOPELESS = {
     ),
     "a function that there is not": (
         {**WHOLE, "metadata": "{'n': len(email)}"},
-        ["metadata: there is no function 'len'; there are bool, ", ", str (in: "],
+        ["metadata: there is no function 'len'; there are bool, ", ", str", " (in: "],
     ),
     "a constant that is quoted once": (
         {**WHOLE, "sourceSystem": "TMSEZ"},
