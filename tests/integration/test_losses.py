@@ -543,3 +543,24 @@ def test_a_refused_version_leaves_the_link_of_the_one_before(tmp_path, parent):
 
     assert account["child"]["name"] == "A"
     assert account["child"]["billToCustomerId"] == account["parent"]["id"]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_refused_version_that_waited_for_a_guard_asks_for_no_link(tmp_path, version):
+    account = Account(update=lambda _customers: Refusal("not this one"))
+    parent = [{}, {}]
+    parent[version] = {"billToSourceSystemId": "nobody"}
+    drift = tmp_path / "drift.jsonl"
+
+    loaded(
+        account,
+        record(id="child", name="A", emailAddress="a@b.example", **parent[0]),
+        record(id="child", emailAddress=None, **parent[1]),
+        batch_size_rows=1,
+        max_rejects=1,
+        rejects_path=str(tmp_path / "rejects.jsonl"),
+        drift_path=str(drift),
+    )
+
+    # What the version before it asks for is still not there.
+    assert drift.exists() is (version == 0)
