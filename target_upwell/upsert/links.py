@@ -105,14 +105,14 @@ class Links:
                 outcomes.drift.append(
                     DriftEntry(entry.key, PARENT, held, waiting.parent[1], "policy")
                 )
-        elif entry.held:
-            self.parents.note(entry.key, held, entry.held["id"])
+        else:
+            self.note(entry)
 
-    def created(self, customers: Found) -> None:
-        """Note the Upwell ids of children that were created without their link."""
-        if self.parents:
-            for key, customer in customers.items():
-                self.parents.note(key, customer.get(PARENT), customer["id"])
+    def note(self, entry: Entry) -> None:
+        """Note whom a customer bills to at present, and its Upwell id."""
+        if self.parents and entry.held:
+            held = entry.held.get(PARENT)
+            self.parents.note(entry.key, held, entry.held["id"])
 
     def waiting(self, children: Iterable[SourceKey]) -> dict[SourceKey, Waiting]:
         """Return what customers wait for, if they do."""

@@ -279,8 +279,8 @@ class _BatchLoad:
         for key, customer in result.created.items():
             by_key[key].held = customer
             self._count(Outcome.CREATED, by_key[key])
+            self._parts.links.note(by_key[key])
         self._entries = [e for e in self._entries if e.key not in result.created]
-        self._parts.links.created(result.created)
         if result.failure:
             raise result.failure
         for entry, refusal in result.refused:
