@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from markdown_table import table
 
 from target_upwell.customers.mapping import CustomerMapping
-from target_upwell.customers.schema import BILL_TO, PROPERTIES, SCHEMA, Kind
+from target_upwell.customers.schema import BILL_TO, PROPERTIES, RELATIONS, SCHEMA, Kind
 from target_upwell.exceptions import Invalid
 
 if TYPE_CHECKING:
@@ -83,15 +83,14 @@ def property_tables() -> dict[str, str]:
 
 def _property_rows() -> Iterator[tuple[str, ...]]:
     for name, definition in SCHEMA["properties"].items():
-        found = PROPERTIES.get(name)
-        kind = Kind.TEXT if found is None else found.kind
+        kind = PROPERTIES.get(name, Kind.TEXT)
         if name in {"sourceSystem", "sourceSystemId"}:
             changed = "no: it identifies the customer"
         elif name == BILL_TO:
             changed = "yes, as `billToCustomerId`"
         elif kind is Kind.RULE:
             changed = "yes"
-        elif found and not found.updatable:
+        elif name in RELATIONS:
             changed = "no"
         else:
             changed = "yes"

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from target_upwell.customers.names import meant
-from target_upwell.customers.schema import BILL_TO, CUSTOMERS, PARENT, PROPERTIES
+from target_upwell.customers.schema import (
+    BILL_TO,
+    CUSTOMERS,
+    PARENT,
+    PROPERTIES,
+    READABLE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Policy = TypeVar("Policy", bound=str)
 
-_READABLE = {name: entry.readable for name, entry in PROPERTIES.items()} | {
-    BILL_TO: True
-}
+_NAMES = {*PROPERTIES, BILL_TO}
+_SHOWN = {*READABLE, BILL_TO}
 
 
 def in_force(field_policy: Mapping[str, Policy]) -> dict[str, Policy]:
@@ -40,12 +45,12 @@ def problems(
     if {BILL_TO, PARENT} <= field_policy.keys():
         yield f"field_policy: {BILL_TO!r} and {PARENT!r} are one property; keep one"
     for name, policy in field_policy.items():
-        if name not in _READABLE:
-            hint = meant(name, _READABLE) or "remove it"
+        if name not in _NAMES:
+            hint = meant(name, _NAMES) or "remove it"
             yield f"field_policy: {name[:40]!r} is not a customer property; {hint}"
         elif name in CUSTOMERS.key:
             yield f"field_policy: {name!r} identifies a customer and is never updated"
-        elif policy == "fill_if_empty" and not _READABLE[name]:
+        elif policy == "fill_if_empty" and name not in _SHOWN:
             yield (
                 f"field_policy: {name!r} can't be fill_if_empty, since Upwell never "
                 "shows whether it is empty; use create_only or overwrite"

@@ -16,6 +16,7 @@ from target_upwell.customers.schema import (
     ADDRESS_MEMBERS,
     BILL_TO,
     PROPERTIES,
+    RELATIONS,
     RULE,
     Kind,
     check,
@@ -54,8 +55,8 @@ _Rule = tuple[str, Callable[[Any], Any], bool]
 """Target, coercion, and whether a null is kept: a null relation says nothing."""
 
 _RULES: dict[str, _Rule] = {
-    entry.name: (entry.name, _CONVERTERS[entry.kind], entry.updatable)
-    for entry in PROPERTIES.values()
+    name: (name, _CONVERTERS[kind], name not in RELATIONS)
+    for name, kind in PROPERTIES.items()
 } | {BILL_TO: (BILL_TO, text, True)}
 _Shape = tuple[dict[str, _Rule | None], Sequence[str]]
 """The rule of each name that a record has, if any, and the names that hold its id."""

@@ -7,9 +7,7 @@ coerced into these properties is `mapping.py`'s business.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
@@ -48,7 +46,6 @@ _IMPERSONAL = frozenset(
     {"additionalProperties", "maximum", "minItems", "minLength", "minimum", "required"}
 )
 """Keywords whose findings quote names of properties, whole numbers, or nothing."""
-_RELATIONS = frozenset({Kind.ADDRESSES, Kind.OBJECTS, Kind.RULE, Kind.SETTINGS})
 
 
 class _Identity(TypedDict):
@@ -69,53 +66,37 @@ class Customer(_Identity, total=False):
     name: str | None
 
 
-@dataclass(frozen=True)
-class Property:
-    """One property of a customer input.
-
-    Attributes:
-        name: As the API spells it.
-        kind: What it holds.
-    """
-
-    name: str
-    kind: Kind
-
-    @cached_property
-    def readable(self) -> bool:
-        """Shown in replies, so that it can be compared."""
-        return self.name in Customer.__annotations__
-
-    @property
-    def updatable(self) -> bool:
-        """A column, which an update's `input` takes; relations it does not."""
-        return self.kind not in _RELATIONS
-
-
-PROPERTIES: dict[str, Property] = {
-    entry.name: entry
-    for entry in (
-        Property("addresses", Kind.ADDRESSES),
-        Property("addressesLastUpdatedAt", Kind.TIMESTAMP),
-        Property("billToCustomerId", Kind.TEXT),
-        Property("ccEmailAddresses", Kind.EMAILS),
-        Property("collectorId", Kind.TEXT),
-        Property("contacts", Kind.OBJECTS),
-        Property("contactsLastUpdatedAt", Kind.TIMESTAMP),
-        Property("customerEmailSettings", Kind.SETTINGS),
-        Property("customerIntegrationSettings", Kind.SETTINGS),
-        Property("customerRule", Kind.RULE),
-        Property("deletedAt", Kind.TIMESTAMP),
-        Property("emailAddress", Kind.EMAIL),
-        Property("metadata", Kind.JSON),
-        Property("name", Kind.TEXT),
-        Property("paymentLineItems", Kind.OBJECTS),
-        Property("remittanceLineItems", Kind.OBJECTS),
-        Property("sourceSystem", Kind.TEXT),
-        Property("sourceSystemId", Kind.TEXT),
-    )
+PROPERTIES: dict[str, Kind] = {
+    "addresses": Kind.ADDRESSES,
+    "addressesLastUpdatedAt": Kind.TIMESTAMP,
+    "billToCustomerId": Kind.TEXT,
+    "ccEmailAddresses": Kind.EMAILS,
+    "collectorId": Kind.TEXT,
+    "contacts": Kind.OBJECTS,
+    "contactsLastUpdatedAt": Kind.TIMESTAMP,
+    "customerEmailSettings": Kind.SETTINGS,
+    "customerIntegrationSettings": Kind.SETTINGS,
+    "customerRule": Kind.RULE,
+    "deletedAt": Kind.TIMESTAMP,
+    "emailAddress": Kind.EMAIL,
+    "metadata": Kind.JSON,
+    "name": Kind.TEXT,
+    "paymentLineItems": Kind.OBJECTS,
+    "remittanceLineItems": Kind.OBJECTS,
+    "sourceSystem": Kind.TEXT,
+    "sourceSystemId": Kind.TEXT,
 }
+"""Those of a customer input, as the API spells them."""
 
+READABLE = PROPERTIES.keys() & Customer.__annotations__.keys()
+"""Shown in replies, so that they can be compared."""
+
+RELATIONS = frozenset(
+    name
+    for name, kind in PROPERTIES.items()
+    if kind in {Kind.ADDRESSES, Kind.OBJECTS, Kind.RULE, Kind.SETTINGS}
+)
+"""What an update's `input` does not take; the others are columns."""
 
 BILL_TO = "billToSourceSystemId"
 """The parent by its id in the source: this target's own, never sent."""
@@ -139,7 +120,7 @@ CUSTOMERS = Resource(
     update=UpdateEndpoint(
         Endpoint("PUT", "/customers", "updateCustomer"),
         input="input",
-        columns=tuple(name for name, known in PROPERTIES.items() if known.updatable),
+        columns=tuple(name for name in PROPERTIES if name not in RELATIONS),
         free_columns=frozenset({"metadata"}),
         related=RelatedRow(
             property=RULE,
@@ -150,7 +131,7 @@ CUSTOMERS = Resource(
     ),
     deleted="deletedAt",
     caseless=frozenset(
-        one.name for one in PROPERTIES.values() if one.kind in {Kind.EMAIL, Kind.EMAILS}
+        name for name, kind in PROPERTIES.items() if kind in {Kind.EMAIL, Kind.EMAILS}
     ),
     record=Customer,
     hints={

@@ -14,7 +14,8 @@ from target_upwell.customers.schema import (
     CUSTOMERS,
     NAME,
     PARENT,
-    PROPERTIES,
+    READABLE,
+    RELATIONS,
     RULE,
     as_new,
 )
@@ -33,7 +34,6 @@ Customer = dict[str, Any]
 NullHandling = Literal["clear", "keep"]
 
 _NOT_COMPARED = frozenset({*CUSTOMERS.key, BILL_TO})
-_RELATIONS = frozenset(one.name for one in PROPERTIES.values() if not one.updatable)
 
 
 def body_of(customer_input: Mapping[str, Any]) -> bytes:
@@ -111,12 +111,12 @@ def diff(
             continue
         policy = (policies or {}).get(name.partition(".")[0], "overwrite")
         withheld = withholds(policy, own, shown=shown)
-        if shown and (withheld or name in _RELATIONS):
+        if shown and (withheld or name in RELATIONS):
             kind: DriftKind = "policy" if withheld else "relation"
             change.left.append(DriftEntry(key, name, own, value, kind))
         elif withheld:
             continue
-        elif name in _RELATIONS:
+        elif name in RELATIONS:
             change.never_shown.append(name)
         elif value is None and not shown:
             hidden_nulls[name] = None, None
@@ -137,9 +137,9 @@ def _compared(
     for name, value in wanted.items():
         if name in _NOT_COMPARED:
             continue
-        shown = held is not None and PROPERTIES[name].readable and name in held
+        shown = held is not None and name in READABLE and name in held
         own = held[name] if held is not None and shown else None
-        if name not in _RELATIONS:
+        if name not in RELATIONS:
             yield name, value, own, shown
         elif value is None:
             continue

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from target_upwell import json_codec
 from target_upwell.api.client import Client
 from target_upwell.api.replies import Update
-from target_upwell.customers.schema import CUSTOMERS, PROPERTIES
+from target_upwell.customers.schema import CUSTOMERS, READABLE
 from target_upwell.delivery.outcomes import Counted, Outcome
 from target_upwell.printable import counted
 from target_upwell.upsert.diff import merge
@@ -174,7 +174,7 @@ def _new(resource: Resource, key: SourceKey) -> Record:
 
 
 def _readable(name: str) -> bool:
-    return PROPERTIES[name.partition(".")[0]].readable
+    return name.partition(".")[0] in READABLE
 
 
 def _change(name: str, before: Any, after: Any) -> str:  # noqa: ANN401 - JSON values

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from target_upwell.customers.schema import PROPERTIES
+from target_upwell.customers.schema import PROPERTIES, READABLE, RELATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 BITS = 1 << 23
 """A megabyte of them."""
 
-_HIDDEN = [
-    one.name for one in PROPERTIES.values() if one.updatable and not one.readable
-]
+_HIDDEN = PROPERTIES.keys() - READABLE - RELATIONS
 
 
 class Unseen:

@@ -86,7 +86,7 @@ likely = {
 }
 likely_records = st.fixed_dictionaries(
     {"id": st.integers()},
-    optional={name: likely[entry.kind] for name, entry in PROPERTIES.items()}
+    optional={name: likely[kind] for name, kind in PROPERTIES.items()}
     | {"sourceSystemId": ids, BILL_TO: scalars, "other": json_values},
 )
 
@@ -249,7 +249,7 @@ with_secrets = st.recursive(
 @settings(max_examples=share(full=1000, part=100), deadline=None, print_blob=True)
 @given(
     st.dictionaries(
-        spelled([n for n, p in PROPERTIES.items() if p.kind is not Kind.TIMESTAMP])
+        spelled([n for n, kind in PROPERTIES.items() if kind is not Kind.TIMESTAMP])
         | st.sampled_from([BILL_TO, "id", "other"]),
         with_secrets,
         max_size=4,

@@ -24,7 +24,7 @@ KEY = {"sourceSystem": "S", "sourceSystemId": "1"}
 NAMES = [name for name in PROPERTIES if name not in KEY]
 WANTED = st.fixed_dictionaries(
     {},
-    optional={name: VALUES.get(PROPERTIES[name].kind, TEXTS) for name in NAMES},
+    optional={name: VALUES.get(PROPERTIES[name], TEXTS) for name in NAMES},
 )
 SHOWN = st.fixed_dictionaries(
     {
