@@ -122,6 +122,8 @@ def diff(
             hidden_nulls[name] = None, None
         else:
             change.columns[name] = own, value
+    if change and held is not None and certain:
+        change.along = frozenset(hidden_nulls)
     if change or held is None or not certain:
         change.columns.update(hidden_nulls)
     return change

@@ -352,7 +352,7 @@ class _BatchLoad:
         exists, with the same e-mail address, say. So what an update does not reach is
         rejected: it may well be in Upwell nowhere.
         """
-        updated = self._parts.updates.run(entry.key, change.columns)
+        updated = self._parts.updates.run(entry.key, change.columns, change.along)
         refusal = updated.refusal
         if not updated.is_reached:
             refusal = entry.hidden or refusal

@@ -54,6 +54,7 @@ class Change:
         columns: Columns to set, by property, with their values before and after; before
             is None where Upwell does not show it. One of the related row is named after
             the property that holds the row, as in `customerRule.dueOption`.
+        along: Those of them that are sent only along with another.
         left: Differences in relations, which can't be changed, and those that a field
             policy keeps from being sent, as drift.
         never_shown: Relations that Upwell never shows, so nobody knows whether they
@@ -61,6 +62,7 @@ class Change:
     """
 
     columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    along: frozenset[str] = frozenset()
     left: list[DriftEntry] = field(default_factory=list)
     never_shown: list[str] = field(default_factory=list)
 

@@ -61,15 +61,22 @@ class Updates:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _refused_columns: frozenset[str] = field(default=frozenset(), init=False)
 
-    def run(self, key: SourceKey, columns: Mapping[str, tuple[Any, Any]]) -> Updated:
-        """Send one update; a key that touches nothing is refused."""
+    def run(
+        self,
+        key: SourceKey,
+        columns: Mapping[str, tuple[Any, Any]],
+        along: frozenset[str] = frozenset(),
+    ) -> Updated:
+        """Send one update; a key that touches nothing is refused.
+
+        Columns that go along with others are not sent by themselves.
+        """
         updated = Updated(dict(columns))
         # Each turn leaves out one column more.
         while True:
             self._leave_out(key, updated)
-            if not updated.changes:
-                updated.is_reached = False
-                return updated
+            if updated.changes.keys() <= along:
+                return Updated({}, updated.left_out, is_reached=False)
             own, related = _worded(updated.changes)
             try:
                 touched = self.client.update(self.resource, key, own, related)

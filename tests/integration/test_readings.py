@@ -42,6 +42,19 @@ def test_an_empty_set_that_counts_a_row_is_not_taken_for_a_change(source, accoun
     assert source["2"]["customerRule"] is None
 
 
+def test_a_hidden_null_does_not_go_along_with_what_is_left_out(source, account):
+    account.readings(not_updatable=["metadata"])
+    source.load({"id": "1", "name": "A", "metadata": 1, "collectorId": None})
+
+    for _ in range(2):
+        result = source.load(
+            {"id": "1", "name": "A", "metadata": 2, "collectorId": None}
+        )
+
+        assert "0 updated, 1 unchanged" in result.summary
+        assert source.done[PUT] == 0
+
+
 def test_refusals_in_the_shape_of_the_documentation_cost_one_record_each(
     source, account, tmp_path
 ):
