@@ -31,14 +31,12 @@ def one_id(text: str) -> str:
 
     White space that would break the line is escaped too: it tells ids apart.
     """
-    part = text[: MOST_ID_CHARACTERS + 1]
-    if not part.isprintable():
-        part = _escaped(part)
-    fits = len(part) <= MOST_ID_CHARACTERS
-    return part if fits else f"{part[:MOST_ID_CHARACTERS]}..."
+    return one_line(_escaped(text[: MOST_ID_CHARACTERS + 1]), MOST_ID_CHARACTERS)
 
 
 def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
