@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Policy = TypeVar("Policy", bound=str)
 
-_NAMES = {*PROPERTIES, BILL_TO}
+_NAMES = [*PROPERTIES, BILL_TO]
 _SHOWN = {*READABLE, BILL_TO}
 
 
