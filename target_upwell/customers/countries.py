@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import Any
 
 MAX_NAME_CHARACTERS = 100
 """Longer text is not a country."""
@@ -151,7 +148,8 @@ def _named(name: str) -> str | None:
 
 def _of_words(words: str) -> str | None:
     # The names in other languages take memory, and most sources need none of them.
-    return _english_names().get(words) or _other_names().get(words)
+    code = _aliases().get(words) or _names("en").get(words)
+    return code or _names(*LANGUAGES).get(words)
 
 
 def _in_parts(name: str) -> str | None:
@@ -167,7 +165,7 @@ def _in_parts(name: str) -> str | None:
     return codes.pop() if len(codes) == 1 else None
 
 
-@lru_cache(maxsize=1)
+@cache
 def _codes() -> dict[str, str]:
     # Imported at the first address, not at the start of the program.
     from babel import Locale  # noqa: PLC0415
@@ -183,39 +181,32 @@ def _codes() -> dict[str, str]:
     return {code: current for code, current in codes.items() if current in known}
 
 
-@lru_cache(maxsize=1)
-def _english_names() -> dict[str, str]:
-    """Return the codes by the words of the names, without spaces: `Viet Nam`."""
-    names = {
+@cache
+def _aliases() -> dict[str, str]:
+    """Return the codes by the words of the aliases, without spaces."""
+    return {
         "".join(_words(alias)): code
         for code, aliases in _ALIASES.items()
         for alias in aliases.split(",")
     }
-    for words, code in _names_in("en"):
-        names.setdefault(words, code)
-    return names
 
 
-@lru_cache(maxsize=1)
-def _other_names() -> dict[str, str | None]:
-    """Return the same for `LANGUAGES`; None where a name is that of two countries."""
-    names: dict[str, str | None] = {}
-    for language in LANGUAGES:
-        for words, code in _names_in(language):
-            if names.setdefault(words, code) != code:
-                names[words] = None
-    return names
-
-
-def _names_in(language: str) -> Iterator[tuple[str, str]]:
+@cache
+def _names(*languages: str) -> dict[str, str | None]:
+    """Return the same for CLDR's names; None where two countries have one of them."""
     from babel import Locale  # noqa: PLC0415
 
     known = set(_codes().values())
-    territories: Any = Locale(language).territories
-    for code, name in territories.items():
-        if code in known:
+    names: dict[str, str | None] = {}
+    for language in languages:
+        territories: Any = Locale(language).territories
+        for code in known & territories.keys():
+            name = territories[code]
             for written in (name, name.translate(_UMLAUTS)):
-                yield "".join(_words(written)), code
+                words = "".join(_words(written))
+                if names.setdefault(words, code) != code:
+                    names[words] = None
+    return names
 
 
 def _words(name: str) -> list[str]:
