@@ -21,13 +21,10 @@ EARLIEST_MILLISECONDS = 10**11
 """Versions are the time at which the tap began: those of the SDK are in seconds,
 which are fewer than this, those of other taps in milliseconds."""
 
-OLDEST_VERSION_SECONDS = 60
+OLDEST_VERSION_SECONDS = 10
 """A tap begins when the target does. One that goes on with a load which was cut short
-keeps its version, and sends only the rest of the table."""
-
-OLDEST_EMPTY_SECONDS = 10
-"""An incremental tap keeps its version too, and sends no record where nothing is new:
-its next run, a minute later, must not look like that of an empty table."""
+keeps its version, and sends only the rest of the table; so does an incremental one,
+which sends nothing where nothing is new. Either may run again within a minute."""
 
 
 @dataclass(slots=True)
@@ -102,7 +99,7 @@ class FullTables:
         elif stream in self._bookmarked and not table.by_sdk:
             # A tap of the SDK names them for a FULL_TABLE stream too.
             why = f"stream {stream!r} is incremental: it has bookmark_properties"
-        elif age > (OLDEST_VERSION_SECONDS if table.records else OLDEST_EMPTY_SECONDS):
+        elif age > OLDEST_VERSION_SECONDS:
             why = (
                 f"the load of stream {stream!r} began {age:.0f} seconds before this "
                 "run, so this may be the rest of one that was cut short"

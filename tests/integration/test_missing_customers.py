@@ -355,7 +355,7 @@ def test_a_signal_ends_the_deleting_and_the_next_run_resumes_it(sandbox):
         target.send(*messages, state("end"))
         target.close_stdin()
         sandbox.wait_held(4)
-        assert target.states() == ["end"]
+        assert target.wait_states() == ['"end"\n']
         target.terminate()
         target.wait_log("stopping")
         sandbox.release()
