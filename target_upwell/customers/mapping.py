@@ -36,8 +36,9 @@ RECENT_IDS = 1000
 """Ids that are remembered to find two that become one; a run may hold millions."""
 _SYSTEM, _KEY = "sourceSystem", "sourceSystemId"
 
-SINGERS_OWN = "_sdc_"
-"""Begins the names of what taps and the SDK add to say how a record came."""
+SINGERS_OWN = ("_sdc_", "__sdc_")
+"""Begin the names of what taps and the SDK add to say how a record came; those of
+tap-google-sheets have two underscores."""
 
 _CONVERTERS: dict[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: text,

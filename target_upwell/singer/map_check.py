@@ -63,7 +63,9 @@ def check_definition(
     columns = list(columns)
     for name in definition:
         # The SDK would take it for a property, and not filter, for example.
-        if name.startswith("__") and name not in (*_OPTIONS, *columns):
+        if name in (*_OPTIONS, *columns) or not name.startswith("__"):
+            continue
+        if name.endswith("__") or nearest(name, _OPTIONS):
             raise MappingError(f"there is no `{name}`{_meant(name, _OPTIONS)}")
     if ALIAS in definition and SOURCE in definition:
         raise MappingError(

@@ -266,7 +266,7 @@ class TestUnmappedProperties:
 
     @pytest.mark.parametrize("unmapped", ["reject", "metadata", "ignore"])
     def test_do_not_include_what_taps_and_the_sdk_add(self, unmapped):
-        added = ("_sdc_extracted_at", "_sdc_deleted_at", "_sdc_sequence", "_sdc_lsn")
+        added = ("_sdc_extracted_at", "_sdc_deleted_at", "_sdc_lsn", "__sdc_row")
         record = {**RECORD, **dict.fromkeys(added, "2026-01-01T00:00:00Z")}
         assert mapped(record, unmapped=unmapped) == {**KEY, "name": "Acme"}
         assert mapping(record).unmapped_properties == set()

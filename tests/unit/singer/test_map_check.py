@@ -134,8 +134,13 @@ def test_an_option_of_a_stream_map_that_does_nothing_is_named(definition, words)
     assert words in str(error.value)
 
 
+@pytest.mark.parametrize("column", ["__deleted", "__v", "__typename", "__row"])
+def test_a_column_may_be_named_much_like_an_option(column):
+    check_definition({"name": "company", column: "__NULL__"}, (), ())
+
+
 def test_a_column_may_be_named_like_an_option():
-    check_definition({"name": "company", "__deleted": None}, ("__deleted",), ())
+    check_definition({"name": "company", "__op__": "__NULL__"}, ("__op__",), ())
 
 
 @pytest.mark.parametrize(
