@@ -66,7 +66,7 @@ class Client:
     ) -> None:
         """Talk to an Upwell account; `observe` is told of requests as `Report` is."""
         self._transport = Transport(settings)
-        self._secret = spellings(settings.api_key)
+        self._key = settings.api_key
         self._retries = settings.max_retries
         self._limiter = limiter
         self._stop = stop
@@ -224,7 +224,7 @@ class Client:
         raise AmbiguousOutcome(self.summary(answer), _pause(answer), answer.status)
 
     def _refusal(self, answer: Answer) -> Refusal:
-        return read_refusal(answer.status, answer.body, self._secret)
+        return read_refusal(answer.status, answer.body, spellings(self._key))
 
 
 def _pause(answer: Answer) -> float | None:

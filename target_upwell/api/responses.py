@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from functools import cache
 from html.entities import html5
 from http.client import responses
 from typing import Any
@@ -98,6 +99,7 @@ def _row(status: int) -> tuple[Meaning, str]:
     return MEANINGS.get(status) or MEANINGS.get(status // 100, unknown)
 
 
+@cache
 def spellings(secret: str) -> re.Pattern[str]:
     r"""Return a pattern that finds a secret however it is escaped.
 
