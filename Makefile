@@ -56,7 +56,7 @@ mutate: $(READY) ## show which changes to FILE no unit test notices; TESTS='...'
 	@$(PIP_INSTALL) --group mutation
 	BIN=$(BIN)/ scripts/mutate.sh $(FILE) $(TESTS)
 
-bench: $(READY) ## measure beside a plain target; takes 15 minutes, or ARGS='--repeats 1'
+bench: $(READY) ## measure beside a plain target; takes 17 minutes, or ARGS='--repeats 1'
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
 docs: $(READY) ## write settings and properties into the documentation

@@ -22,6 +22,7 @@ TARGET = [str(Path(sys.executable).with_name("target-upwell"))]
 LATENCY_MS = 20
 UPDATES_LATENCY_MS = 100
 BURSTS = 3
+FAULTY_RUNS = 3
 SCHEMA = {
     "type": "SCHEMA",
     "stream": "customers",
@@ -162,17 +163,24 @@ def updates() -> list[list[Any]]:
 
 
 def faults() -> list[list[Any]]:
-    """Measure a run with few changes through faults of all kinds."""
+    """Measure runs with few changes through faults of all kinds.
+
+    A request that fails six times in a row may wait for a minute: the median counts.
+    """
     customers = names(2000, 200)
     limits = {"refused": 0.05, "refused_after": 0, "faults": 0.23}
-    with processes.server(LATENCY_MS, limits) as server:
-        run(server, names(2000), max_retries=12)
-        wall = run(server, customers, max_retries=12)
-        right = server.figures()["names"] == customers
+    walls: list[float] = []
+    right = True
+    for _ in range(FAULTY_RUNS):
+        with processes.server(LATENCY_MS, limits) as server:
+            run(server, names(2000), max_retries=12)
+            walls.append(run(server, customers, max_retries=12))
+            right &= server.figures()["names"] == customers
+    walls_in_words = f"{median(walls):.1f} seconds, {max(walls):.1f} the slowest"
     return [
         [
             "2,000 unchanged customers, 200 of them updated, 28% faults",
-            f"{wall:.1f} seconds, {'all right' if right else 'WRONG'}",
+            f"{walls_in_words} of {FAULTY_RUNS}; {'all right' if right else 'WRONG'}",
             "45",
         ]
     ]
