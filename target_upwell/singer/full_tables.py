@@ -21,6 +21,9 @@ EARLIEST_MILLISECONDS = 10**11
 """Versions are the time at which the tap began: those of the SDK are in seconds,
 which are fewer than this, those of other taps in milliseconds."""
 
+NO_TIME = 10**15
+"""From here on a version is no time, in milliseconds either."""
+
 OLDEST_VERSION_SECONDS = 10
 """A tap begins when the target does. One that goes on with a load which was cut short
 keeps its version, and sends only the rest of the table; so does an incremental one,
@@ -118,7 +121,7 @@ class FullTables:
 
     def _table(self, stream: str, version: Any) -> _Table:  # noqa: ANN401 - any JSON value
         table = self._tables[stream]
-        if type(version) is not int:
+        if type(version) is not int or not 0 < version < NO_TIME:
             table.mixed = True
         elif table.version is None:
             table.version = version

@@ -57,6 +57,8 @@ def test_complete(messages):
         ([S], "sent no versions"),
         ([("R", None), S], "sent no versions"),
         ([("R", "1"), ("A", "1")], "sent no versions"),
+        ([("R", 10**400), ("A", 10**400)], "sent no versions"),
+        ([("R", -(10**400)), ("A", -(10**400))], "sent no versions"),
         ([("R", None), A], "of several versions, or of none"),
         ([R, ("R", None), A], "of several versions, or of none"),
         ([("R", MS - 1), R, A], "of several versions, or of none"),
