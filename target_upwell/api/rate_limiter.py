@@ -55,7 +55,7 @@ SLOWEST_PACE = 0.5
 """Requests a second; what is slower is for the server's pauses to say."""
 
 MOST_A_SECOND = 1000
-"""Requests a second; one core does not send as many."""
+"""Answers that the last second is counted by: paces beyond it are not told apart."""
 
 LATE_SECONDS = 0.003
 """How late a thread may wake and still catch up."""
